@@ -16,7 +16,7 @@ class Cancel:
         self._reason: PlatformError | None = None
         self._inner: list[Cancel] = []
         if parent is not None:
-            parent._adopt(self)
+            parent.adopt(self)
 
     @property
     def reason(self) -> PlatformError | None:
@@ -39,7 +39,8 @@ class Cancel:
         if self._reason is not None:
             raise self._reason
 
-    def _adopt(self, scope: Cancel) -> None:
+    def adopt(self, scope: Cancel) -> None:
+        """Makes ``scope`` stop when this one does."""
         with self._lock:
             self._inner.append(scope)
             reason = self._reason

@@ -97,6 +97,9 @@ class CommandHost(Protocol):
     """Makes runners that are bound to a scope. ``process.ProcessHost`` is the real one."""
 
     def bind(self, *, cancel: Cancel, on_line: LineHandler | None, on_child: ChildHandler | None) -> CommandRunner:
-        """A runner whose children end when ``cancel`` stops, whose lines also go to ``on_line`` (except where the output
-        is secret), and that tells ``on_child`` of each process before it waits for it."""
+        """A runner whose children end when ``cancel`` stops.
+
+        Lines also go to ``on_line``, except where the output is secret; ``on_child`` hears of each process before the
+        runner waits for it.
+        """
         ...

@@ -21,14 +21,14 @@ class StoredObject:
     version: str
 
 
-class ObjectChanged(Exception):  # noqa: N818 - an outcome that the caller handles at once, not an error that travels
+class ObjectChanged(Exception):
     """Somebody else wrote or deleted the object since the version that ``put_if`` named."""
 
 
 class ObjectStore(Protocol):
     """Keys are relative, ``/``-separated, and sorted as bytes.
 
-    Every method raises TransientError when the store can't be reached or throttles, PreconditionError when it refuses us.
+    Every method raises TransientError when the store can't be reached or throttles, PreconditionError when it refuses.
     """
 
     def get(self, key: str) -> StoredObject | None:
