@@ -17,7 +17,7 @@ from typing import Any
 
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock
-from platformctl.core.errors import LeaseHeld, PlatformError, TransientError
+from platformctl.core.errors import LeaseHeld, PlatformError, PreconditionError
 from platformctl.core.objects import ABSENT, ObjectChanged, ObjectStore
 
 SCHEMA_VERSION = 1
@@ -103,20 +103,28 @@ def read_lease(store: ObjectStore, key: str) -> LeaseRecord | None:
 
 
 class Lease:
-    """A held lease. ``number`` is the fencing number; ``took_over`` names the dead holder it was taken from."""
+    """A held lease, made by ``acquire``. ``number`` fences; ``took_over`` names the dead holder it was taken from."""
 
     def __init__(
-        self, store: ObjectStore, key: str, record: LeaseRecord, version: str, clock: Clock, times: LeaseTimes
+        self,
+        store: ObjectStore,
+        key: str,
+        *,
+        record: LeaseRecord,
+        version: str,
+        renewed: float,
+        clock: Clock,
+        times: LeaseTimes,
+        took_over: Holder | None,
     ) -> None:
         self.number = record.number
-        self.took_over: Holder | None = None
+        self.took_over = took_over
         self._store, self._key, self._clock, self._times = store, key, clock, times
-        self._record, self._version = record, version
-        self._renewed = clock.monotonic()
+        self._record, self._version, self._renewed = record, version, renewed
         self._lost: LeaseHeld | None = None
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     @property
     def lost(self) -> LeaseHeld | None:
@@ -138,15 +146,22 @@ class Lease:
             self._compare(read_lease(self._store, self._key))
 
     def keep(self, on_lost: Callable[[LeaseHeld], None]) -> None:
-        """Renews from a thread of its own until ``release``; calls ``on_lost`` once when it is lost."""
-        self._thread = threading.Thread(target=self._heartbeat, args=(on_lost,), name=f"lease {self._key}", daemon=True)
-        self._thread.start()
+        """Renews from a thread of its own until ``release``; calls ``on_lost`` as soon as it is lost.
+
+        A second thread watches the time, because a renewal may hang in the network for longer than is left.
+        """
+        for target in (self._heartbeat, self._watch):
+            thread = threading.Thread(target=target, args=(on_lost,), name=f"lease {self._key}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def release(self) -> None:
-        """Gives it up; the number stays in the store. A lost lease is left as it is."""
+        """Gives it up; the number stays in the store. A lost lease is left as it is. Raises TransientError."""
         self._done.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._lost is not None:
+            return
+        for thread in self._threads:
+            thread.join()
         with self._lock:
             if self._lost is None:
                 self._write(self._next(released=True))
@@ -159,24 +174,28 @@ class Lease:
             except LeaseHeld as lost:
                 on_lost(lost)
                 return
-            except PlatformError as error:  # unreachable: go on until the time is up
-                if self._remaining() <= self._times.heartbeat:
-                    # Another round would end too late for the children to be gone when others may take over.
-                    self._clock.wait(max(0.0, self._remaining()), self._done)
-                    if not self._done.is_set():
-                        on_lost(self._lose(f"the lease {self._key} could not be renewed in time: {error.message}"))
-                    return
+            except PlatformError:
+                continue  # unreachable for now; the watching thread knows when it has been too long
+
+    def _watch(self, on_lost: Callable[[LeaseHeld], None]) -> None:
+        while self._remaining() > 0:
+            if self._clock.wait(self._remaining(), self._done):
+                return
+        try:
+            self._check_time()
+        except LeaseHeld as lost:
+            on_lost(lost)
 
     def _remaining(self) -> float:
         return self._renewed + self._times.ttl - self._times.margin - self._clock.monotonic()
 
     def _check_time(self) -> None:
+        """Past its time a lease is lost, taken over or not: this process was stopped, or the store is out of reach."""
         if self._lost is not None:
             raise self._lost
-        if self._remaining() > 0:
-            return
-        # Perhaps this process was stopped or its machine slept: the store knows whether anybody took over meanwhile.
-        self._compare(read_lease(self._store, self._key))
+        if self._remaining() <= 0:
+            late = self._clock.monotonic() - self._renewed
+            raise self._lose(f"the lease {self._key} could not be renewed for {late:.0f} s; others may take it over")
 
     def _compare(self, current: LeaseRecord | None) -> None:
         if current is None:
@@ -220,6 +239,7 @@ class Lease:
 
     def _lose(self, message: str) -> LeaseHeld:
         self._lost = LeaseHeld(message, hint="nothing more was written; `platformctl runs show` tells what was done")
+        self._done.set()
         return self._lost
 
 
@@ -249,9 +269,9 @@ def acquire(
         free = current is None or current.released
         expired = not free and current is not None and observer.expired(current)
         if free or expired:
-            lease = _take(store, key, holder, current, stored.version if stored else ABSENT, clock, times)
+            version = stored.version if stored else ABSENT
+            lease = _take(store, key, holder, current=current, version=version, clock=clock, times=times)
             if lease is not None:
-                lease.took_over = current.holder if expired and current is not None else None
                 return lease
             continue  # somebody was faster; look again
         if current is None or clock.monotonic() >= deadline:
@@ -300,11 +320,14 @@ def _take(
     store: ObjectStore,
     key: str,
     holder: Holder,
+    *,
     current: LeaseRecord | None,
     version: str,
     clock: Clock,
     times: LeaseTimes,
 ) -> Lease | None:
+    """Writes our record over the free or expired one; None when somebody was faster."""
+    took_over = current.holder if current is not None and not current.released else None
     now = clock.now().isoformat(timespec="seconds")
     record = LeaseRecord(
         number=(current.number if current else 0) + 1,
@@ -320,15 +343,15 @@ def _take(
         written = store.put_if(key, record.to_bytes(), version)
     except ObjectChanged:
         return None
-    lease = Lease(store, key, record, written, clock, times)
-    lease._renewed = before
-    return lease
+    return Lease(
+        store, key, record=record, version=written, renewed=before, clock=clock, times=times, took_over=took_over
+    )
 
 
 def _parse(store: ObjectStore, key: str, content: bytes) -> LeaseRecord:
     try:
         return LeaseRecord.from_bytes(content)
     except ValueError as error:
-        raise TransientError(
+        raise PreconditionError(
             f"{key} in {store.describe()} is {error}", hint="look at it, and delete it when no run is active"
         ) from error
