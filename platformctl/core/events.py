@@ -12,6 +12,7 @@ from typing import Any, Protocol
 class EventKind(StrEnum):
     """The kinds, each with the fields of its ``detail``. A reader ignores kinds and fields it does not know."""
 
+    # timezone: the environment's, so that whoever shows the record can tell the time as its people do
     RUN_STARTED = "run-started"  # pipeline, environment, parameters, stages, revision, tree, actor, url, version
     RUN_RESUMED = "run-resumed"  # actor, url, pid, host
     RUN_FINISHED = "run-finished"  # status, changed, seconds, error?

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 from rich.console import Console, Group
@@ -13,7 +14,8 @@ from rich.text import Text
 from platformctl.core.clock import Clock
 from platformctl.core.errors import Status
 from platformctl.core.events import Event, EventKind, Reporter
-from platformctl.reporters.history import RunHistory, StepHistory
+from platformctl.engine.state import StageState, StepState
+from platformctl.reporters.history import Activity, RunHistory, title
 from platformctl.reporters.narration import Line, narrate
 from platformctl.reporters.wording import count, duration, one_line, stamp
 
@@ -118,9 +120,9 @@ class LiveReporter:
 
 def frame(history: RunHistory, now: datetime, *, rows: int, ascii_only: bool = False) -> Group:
     """The moving part: one row per running step, at most ``rows`` of them, and a row that sums up."""
-    running = [step for step in history.steps if step.status is Status.RUNNING]
+    running = [(stage, step) for stage, step in _steps(history) if step.status is Status.RUNNING]
     shown = running if len(running) <= rows else running[: rows - 1]
-    lines = [_running(step, now, ascii_only=ascii_only) for step in shown]
+    lines = [_row(title(stage, step), history.activity(step), now, ascii_only=ascii_only) for stage, step in shown]
     if len(running) > len(shown):
         lines.append(Text(f"    and {len(running) - len(shown)} more running"))
     return Group(*lines, _footer(history, now, len(running)))
@@ -151,37 +153,41 @@ def _lasting(event: Event) -> bool:
     )
 
 
-def _running(step: StepHistory, now: datetime, *, ascii_only: bool) -> Text:
+def _steps(history: RunHistory) -> Iterator[tuple[StageState, StepState]]:
+    return ((stage, step) for stage in history.stages for step in stage.steps.values())
+
+
+def _row(name: str, activity: Activity, now: datetime, *, ascii_only: bool) -> Text:
     frames = _SPINNER[ascii_only]
     glyph = frames[int(now.timestamp() * 8) % len(frames)]
-    started = step.spans[-1].start if step.spans else now
+    started = activity.spans[-1].start if activity.spans else now
     elapsed = duration((now - started).total_seconds())
-    row = Text("  ", no_wrap=True, overflow="ellipsis" if not ascii_only else "crop")
-    if step.retry_at is not None:
-        row.append(_GLYPHS["RETRYING"][ascii_only], "yellow").append(f" {one_line(step.title)}  {elapsed}")
-        return row.append(f"  attempt {step.attempt} failed: {one_line(step.progress)}", "yellow")
-    row.append(glyph, "cyan").append(f" {one_line(step.title)}  {elapsed}")
-    if step.attempt > 1:
-        row.append(f"  attempt {step.attempt}", "yellow")
-    if step.progress:
-        row.append(f"  {one_line(step.progress)}")
-    if step.last_line:
-        row.append(f"  {one_line(step.last_line)}", "bright_black")
+    row = Text("  ", no_wrap=True, overflow="crop" if ascii_only else "ellipsis")
+    if activity.retry_at is not None:
+        row.append(_GLYPHS["RETRYING"][ascii_only], "yellow").append(f" {one_line(name)}  {elapsed}")
+        return row.append(f"  attempt {activity.attempt} failed: {one_line(activity.retries[-1])}", "yellow")
+    row.append(glyph, "cyan").append(f" {one_line(name)}  {elapsed}")
+    if activity.attempt > 1:
+        row.append(f"  attempt {activity.attempt}", "yellow")
+    if activity.progress:
+        row.append(f"  {one_line(activity.progress)}")
+    if activity.last_line:
+        row.append(f"  {one_line(activity.last_line)}", "bright_black")
     return row
 
 
 def _footer(history: RunHistory, now: datetime, running: int) -> Text:
-    steps = list(history.steps)
+    steps = [step for _, step in _steps(history)]
     done = sum(step.status.final for step in steps)
     parts = [f"{done}/{len(steps)} steps", f"{running} running"]
     waiting = len(steps) - done - running
     if waiting:
         parts.append(f"{waiting} to come")
-    left = [stage for stage in history.stages.values() if stage.status is Status.PENDING]
+    left = [stage for stage in history.stages if stage.status is Status.PENDING]
     if left:
-        parts.append(f"{count(len(left), 'more stage')}")
-    if history.started is not None:
-        parts.insert(0, duration((now - history.started).total_seconds()))
+        parts.append(count(len(left), "more stage"))
+    if history.state.started is not None:
+        parts.insert(0, duration((now - history.state.started).total_seconds()))
     return Text("  " + ", ".join(parts), style="bright_black", no_wrap=True, overflow="ellipsis")
 
 

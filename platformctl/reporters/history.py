@@ -1,7 +1,7 @@
-"""What a run's events add up to: stages, steps, attempts, gates, warnings. The fold that every reporter reads.
+"""What reporters know of a run: the engine's state, and beyond it what only people look at.
 
-Tolerant on purpose: a reader ignores kinds and fields it does not know, a run may have died in the middle of a line,
-and it may have been resumed. Nothing here renders.
+The engine's ``RunState`` is the one fold that says how things stand. Here comes what it has no use for: when each
+attempt ran, what a step says it is doing, when a gate was answered. Nothing here renders.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from platformctl.core.errors import PreconditionError, Status
+from platformctl.core.errors import PreconditionError
 from platformctl.core.events import Event, EventKind
+from platformctl.engine.state import RunState, StageState, StepState
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as it was recorded. ``details``: further problems of a file, or the last lines a program printed."""
+    """An error as it was recorded. ``details``: every problem of a file, or the last lines a program printed."""
 
     type: str
     message: str
@@ -52,43 +53,22 @@ class Failure:
 
 
 @dataclass
-class StepHistory:
-    """One step: how it stands and what it told."""
+class Activity:
+    """What one step did and said. ``retries``: why each failed attempt failed; ``retry_at``: since when it waits for
+    the next one."""
 
-    name: str
-    stage: str
-    kind: str = ""
-    needs: tuple[str, ...] = ()
-    status: Status = Status.PENDING
-    attempt: int = 0
     spans: list[Span] = field(default_factory=list)
-    changed: bool = False
-    summary: str = ""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    artifacts: tuple[tuple[str, str], ...] = ()
-    """Name and kind of each."""
-    error: Failure | None = None
-    seconds: float | None = None
+    attempt: int = 0
     progress: str = ""
     last_line: str = ""
     retries: list[str] = field(default_factory=list)
     retry_at: datetime | None = None
 
     @property
-    def title(self) -> str:
-        """The name without the stage in front: ``network`` of ``plan/network``."""
-        return self.name.removeprefix(f"{self.stage}/") or self.name
-
-
-@dataclass
-class StageHistory:
-    """One stage and its steps, in the order the engine told them."""
-
-    name: str
-    status: Status = Status.PENDING
-    spans: list[Span] = field(default_factory=list)
-    steps: dict[str, StepHistory] = field(default_factory=dict)
-    seconds: float | None = None
+    def seconds(self) -> float | None:
+        """How long it worked, waits between attempts left out; None when it never did."""
+        done = [(span.end - span.start).total_seconds() for span in self.spans if span.end]
+        return sum(done) if done else None
 
 
 @dataclass
@@ -102,6 +82,7 @@ class GateHistory:
     approvers: str = ""
     quorum: int = 1
     expires: str = ""
+    proposals: tuple[str, ...] = ()
     answers: list[tuple[datetime, Mapping[str, Any]]] = field(default_factory=list)
 
     @property
@@ -121,204 +102,43 @@ class Notice:
 
 
 class RunHistory:
-    """The fold. Feed it events in their order with ``apply``, then read its attributes."""
+    """Feed it events in their order with ``apply``, then read it."""
 
     def __init__(self) -> None:
-        self.id = ""
-        self.pipeline = ""
-        self.environment = ""
+        self.state = RunState("")
         self.facts: Mapping[str, Any] = {}
-        """The detail of RUN_STARTED: parameters, revision, tree, actor, url, version, timezone."""
-        self.status = Status.PENDING
-        self.started: datetime | None = None
+        """The detail of RUN_STARTED, ``timezone`` among it."""
         self.latest: datetime | None = None
-        self.finished: datetime | None = None
-        self.changed = False
-        self.error: Failure | None = None
-        self.stages: dict[str, StageHistory] = {}
+        self.activities: dict[str, Activity] = {}
         self.gates: list[GateHistory] = []
         self.warnings: list[Notice] = []
         self.notices: list[Notice] = []
 
     @property
-    def steps(self) -> Iterator[StepHistory]:
-        """Every step of every stage."""
-        for stage in self.stages.values():
-            yield from stage.steps.values()
+    def stages(self) -> Sequence[StageState]:
+        """The stages in the pipeline's order."""
+        return tuple(self.state.stages.values())
 
-    @property
-    def waiting(self) -> GateHistory | None:
-        """The gate that nobody has answered yet."""
-        return next((gate for gate in reversed(self.gates) if not gate.answers), None)
+    def activity(self, step: StepState | str) -> Activity:
+        """What the step did and said; empty when it has not begun."""
+        name = step if isinstance(step, str) else step.name
+        return self.activities.setdefault(name, Activity())
 
     def apply(self, event: Event) -> None:
         """Takes the next event."""
-        self.id = self.id or event.run
+        self.state.id = self.state.id or event.run
+        self.state.apply(event)
         self.latest = event.time
         handler = _HANDLERS.get(event.kind)
         if handler is not None:
             handler(self, event)
 
-    def stage(self, name: str) -> StageHistory:
-        """The stage of that name; made at its first mention."""
-        return self.stages.setdefault(name, StageHistory(name))
 
-    def step(self, event: Event) -> StepHistory:
-        """The step that the event is about; made at its first mention."""
-        steps = self.stage(event.stage).steps
-        return steps.setdefault(event.step, StepHistory(event.step, event.stage))
-
-
-def _run_started(run: RunHistory, event: Event) -> None:
-    run.facts = event.detail
-    run.pipeline = str(event.detail.get("pipeline", ""))
-    run.environment = str(event.detail.get("environment", ""))
-    run.started = event.time
-    run.status = Status.RUNNING
-    for stage in _list(event.detail.get("stages")):
-        run.stage(str(stage.get("name", "")) if isinstance(stage, Mapping) else str(stage))
-
-
-def _run_resumed(run: RunHistory, event: Event) -> None:
-    actor = event.detail.get("actor")
-    run.notices.append(Notice(event.time, f"resumed by {actor}" if actor else "resumed"))
-    run.status, run.finished, run.error = Status.RUNNING, None, None
-    unfinished: list[StageHistory | StepHistory] = [*run.stages.values(), *run.steps]
-    for interrupted in unfinished:
-        if not interrupted.status.final:
-            # Whoever ran it is gone; how long it lived is not known, only that it was not longer than this.
-            _end(interrupted.spans, event.time)
-            interrupted.status = Status.PENDING
-
-
-def _run_finished(run: RunHistory, event: Event) -> None:
-    run.status = _status(event.detail.get("status"), Status.SUCCEEDED)
-    run.changed = bool(event.detail.get("changed"))
-    run.error = Failure.from_json(event.detail.get("error"))
-    run.finished = event.time
-
-
-def _stage_started(run: RunHistory, event: Event) -> None:
-    stage = run.stage(event.stage)
-    stage.status = Status.RUNNING
-    stage.spans.append(Span(event.time))
-    for planned in _list(event.detail.get("steps")):
-        if isinstance(planned, Mapping) and planned.get("name"):
-            name = str(planned["name"])
-            step = stage.steps.setdefault(name, StepHistory(name, event.stage))
-            step.kind = str(planned.get("kind", step.kind))
-            step.needs = tuple(str(need) for need in _list(planned.get("needs")))
-
-
-def _stage_finished(run: RunHistory, event: Event) -> None:
-    stage = run.stage(event.stage)
-    stage.status = _status(event.detail.get("status"), Status.SUCCEEDED)
-    stage.seconds = _number(event.detail.get("seconds"))
-    _end(stage.spans, event.time)
-
-
-def _step_started(run: RunHistory, event: Event) -> None:
-    step = run.step(event)
-    step.kind = str(event.detail.get("kind", step.kind))
-    step.attempt = int(_number(event.detail.get("attempt")) or step.attempt + 1)
-    step.status, step.error, step.progress, step.last_line, step.retry_at = Status.RUNNING, None, "", "", None
-    _end(step.spans, event.time)
-    step.spans.append(Span(event.time))
-
-
-def _step_progress(run: RunHistory, event: Event) -> None:
-    current, total = event.detail.get("current"), event.detail.get("total")
-    text = str(event.detail.get("message", ""))
-    run.step(event).progress = f"{text} {current}/{total}".strip() if total else text
-
-
-def _step_line(run: RunHistory, event: Event) -> None:
-    run.step(event).last_line = str(event.detail.get("line", ""))
-
-
-def _step_retrying(run: RunHistory, event: Event) -> None:
-    step = run.step(event)
-    failure = Failure.from_json(event.detail.get("error"))
-    step.retries.append(failure.message if failure else "")
-    step.progress = step.retries[-1]
-    step.retry_at = event.time
-    _end(step.spans, event.time)
-
-
-def _step_finished(run: RunHistory, event: Event) -> None:
-    step, detail = run.step(event), event.detail
-    step.status = _status(detail.get("status"), Status.SUCCEEDED)
-    step.changed = bool(detail.get("changed"))
-    step.summary = str(detail.get("summary") or "")
-    step.error = Failure.from_json(detail.get("error"))
-    step.seconds = _number(detail.get("seconds"))
-    outputs = detail.get("outputs")
-    step.outputs = outputs if isinstance(outputs, Mapping) else {}
-    step.artifacts = tuple(_artifact(item) for item in _list(detail.get("artifacts")))
-    step.retry_at = None
-    _end(step.spans, event.time)
-
-
-def _gate_asked(run: RunHistory, event: Event) -> None:
-    detail, approvers = event.detail, event.detail.get("approvers")
-    open_gate = run.waiting
-    if open_gate and (open_gate.stage, open_gate.digest) == (event.stage, detail.get("digest")):
-        return  # a resume asks the same question again
-    run.gates.append(
-        GateHistory(
-            event.stage,
-            event.time,
-            digest=str(detail.get("digest", "")),
-            question=str(detail.get("question", "")),
-            approvers=names(approvers),
-            quorum=int(_number(detail.get("quorum")) or 1),
-            expires=str(detail.get("expires") or ""),
-        )
-    )
-
-
-def _gate_answered(run: RunHistory, event: Event) -> None:
-    digest = event.detail.get("digest")
-    for gate in reversed(run.gates):
-        if gate.digest == digest and (not event.stage or gate.stage == event.stage):
-            gate.answers.append((event.time, event.detail))
-            return
-
-
-def _lease_acquired(run: RunHistory, event: Event) -> None:
-    holder = event.detail.get("took_over")
-    if holder:
-        text = f"took over the lease of {names(holder)}"
-        run.notices.append(Notice(event.time, text, where=event.stage))
-
-
-def _lease_lost(run: RunHistory, event: Event) -> None:
-    failure = Failure.from_json(event.detail.get("error")) or Failure("", "another run took it over")
-    run.warnings.append(Notice(event.time, f"the lease was lost: {failure.message}", failure.hint, event.stage))
-
-
-def _warning(run: RunHistory, event: Event) -> None:
-    message, hint = str(event.detail.get("message", "")), str(event.detail.get("hint") or "")
-    run.warnings.append(Notice(event.time, message, hint, event.step or event.stage))
-
-
-_HANDLERS: dict[EventKind, Callable[[RunHistory, Event], None]] = {
-    EventKind.RUN_STARTED: _run_started,
-    EventKind.RUN_RESUMED: _run_resumed,
-    EventKind.RUN_FINISHED: _run_finished,
-    EventKind.STAGE_STARTED: _stage_started,
-    EventKind.STAGE_FINISHED: _stage_finished,
-    EventKind.STEP_STARTED: _step_started,
-    EventKind.STEP_PROGRESS: _step_progress,
-    EventKind.STEP_LINE: _step_line,
-    EventKind.STEP_RETRYING: _step_retrying,
-    EventKind.STEP_FINISHED: _step_finished,
-    EventKind.GATE_ASKED: _gate_asked,
-    EventKind.GATE_ANSWERED: _gate_answered,
-    EventKind.LEASE_ACQUIRED: _lease_acquired,
-    EventKind.LEASE_LOST: _lease_lost,
-    EventKind.WARNING: _warning,
-}
+def title(stage: StageState | str, step: StepState | str) -> str:
+    """A step's name without its stage in front: ``network`` of ``plan/network``."""
+    stage_name = stage if isinstance(stage, str) else stage.name
+    name = step if isinstance(step, str) else step.name
+    return name.removeprefix(f"{stage_name}/") or name
 
 
 def read(run_directory: Path) -> RunHistory:
@@ -326,7 +146,7 @@ def read(run_directory: Path) -> RunHistory:
     history = RunHistory()
     for event in events(run_directory):
         history.apply(event)
-    if history.started is None:
+    if history.state.started is None:
         raise PreconditionError(f"{run_directory} holds no record of a run", hint="platformctl runs list")
     return history
 
@@ -344,27 +164,124 @@ def events(run_directory: Path) -> Iterator[Event]:
                 continue
 
 
-def _end(spans: Sequence[Span], time: datetime) -> None:
-    if spans and spans[-1].end is None:
-        spans[-1].end = time
+def names(value: Any) -> str:
+    """A lease's holder, the approvers: a name, a list of names, or an object whose values hold such."""
+    if isinstance(value, Mapping):
+        return ", ".join(text for text in (names(item) for item in value.values()) if text)
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value or "")
+
+
+def _run_started(run: RunHistory, event: Event) -> None:
+    run.facts = event.detail
+
+
+def _run_resumed(run: RunHistory, event: Event) -> None:
+    actor = event.detail.get("actor")
+    run.notices.append(Notice(event.time, f"resumed by {actor}" if actor else "resumed"))
+    for activity in run.activities.values():
+        # Whoever ran it is gone; how long it lived is not known, only that it was not longer than this.
+        _end(activity, event.time)
+
+
+def _step_started(run: RunHistory, event: Event) -> None:
+    activity = run.activity(event.step)
+    activity.attempt = int(event.detail.get("attempt") or activity.attempt + 1)
+    activity.progress, activity.last_line, activity.retry_at = "", "", None
+    _end(activity, event.time)
+    activity.spans.append(Span(event.time))
+
+
+def _step_progress(run: RunHistory, event: Event) -> None:
+    current, total = event.detail.get("current"), event.detail.get("total")
+    text = str(event.detail.get("message", ""))
+    run.activity(event.step).progress = f"{text} {current}/{total}".strip() if total else text
+
+
+def _step_line(run: RunHistory, event: Event) -> None:
+    line = str(event.detail.get("line", ""))
+    if line.strip():
+        run.activity(event.step).last_line = line
+
+
+def _step_retrying(run: RunHistory, event: Event) -> None:
+    activity = run.activity(event.step)
+    failure = Failure.from_json(event.detail.get("error"))
+    activity.retries.append(failure.message if failure else "")
+    activity.retry_at = event.time
+    _end(activity, event.time)
+
+
+def _step_finished(run: RunHistory, event: Event) -> None:
+    _end(run.activity(event.step), event.time)
+
+
+def _gate_asked(run: RunHistory, event: Event) -> None:
+    detail = event.detail
+    asked = GateHistory(
+        event.stage,
+        event.time,
+        digest=str(detail.get("digest", "")),
+        question=str(detail.get("question", "")),
+        approvers=names(detail.get("approvers")),
+        quorum=int(detail.get("quorum") or 1),
+        expires=str(detail.get("expires") or ""),
+        proposals=tuple(str(proposal) for proposal in _list(detail.get("proposals"))),
+    )
+    previous = run.gates[-1] if run.gates else None
+    # A resume asks the same question again.
+    if not (previous and not previous.answers and (previous.stage, previous.digest) == (asked.stage, asked.digest)):
+        run.gates.append(asked)
+
+
+def _gate_answered(run: RunHistory, event: Event) -> None:
+    digest = event.detail.get("digest")
+    for gate in reversed(run.gates):
+        if gate.digest == digest and (not event.stage or gate.stage == event.stage):
+            gate.answers.append((event.time, event.detail))
+            return
+
+
+def _lease_acquired(run: RunHistory, event: Event) -> None:
+    holder = event.detail.get("took_over")
+    if holder:
+        run.notices.append(Notice(event.time, f"took over the lease of {names(holder)}", where=event.stage))
+
+
+def _lease_lost(run: RunHistory, event: Event) -> None:
+    failure = Failure.from_json(event.detail.get("error")) or Failure("", "another run took it over")
+    run.warnings.append(Notice(event.time, f"the lease was lost: {failure.message}", failure.hint, event.stage))
+
+
+def _warning(run: RunHistory, event: Event) -> None:
+    message, hint = str(event.detail.get("message", "")), str(event.detail.get("hint") or "")
+    run.warnings.append(Notice(event.time, message, hint, event.step or event.stage))
+
+
+_HANDLERS: Mapping[EventKind, Callable[[RunHistory, Event], None]] = {
+    EventKind.RUN_STARTED: _run_started,
+    EventKind.RUN_RESUMED: _run_resumed,
+    EventKind.STEP_STARTED: _step_started,
+    EventKind.STEP_PROGRESS: _step_progress,
+    EventKind.STEP_LINE: _step_line,
+    EventKind.STEP_RETRYING: _step_retrying,
+    EventKind.STEP_FINISHED: _step_finished,
+    EventKind.GATE_ASKED: _gate_asked,
+    EventKind.GATE_ANSWERED: _gate_answered,
+    EventKind.LEASE_ACQUIRED: _lease_acquired,
+    EventKind.LEASE_LOST: _lease_lost,
+    EventKind.WARNING: _warning,
+}
+
+
+def _end(activity: Activity, time: datetime) -> None:
+    if activity.spans and activity.spans[-1].end is None:
+        activity.spans[-1].end = time
 
 
 def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _status(value: Any, otherwise: Status) -> Status:
-    return Status(value) if value in Status.__members__ else otherwise
-
-
-def _artifact(item: Any) -> tuple[str, str]:
-    if isinstance(item, Mapping):
-        return str(item.get("name", "")), str(item.get("kind", "file"))
-    return str(item), "file"
 
 
 def _problem(problem: Any) -> str:
@@ -372,12 +289,3 @@ def _problem(problem: Any) -> str:
         return str(problem)
     line = f":{problem['line']}" if problem.get("line") else ""
     return f"{problem.get('file', '')}{line}: {problem.get('message', '')}"
-
-
-def names(value: Any) -> str:
-    """Approvers, a lease's holder: a name, a list of names, or an object whose values hold such."""
-    if isinstance(value, Mapping):
-        return ", ".join(text for text in (names(item) for item in value.values()) if text)
-    if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
-    return str(value or "")

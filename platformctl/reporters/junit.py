@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from platformctl.core.errors import Status
+from platformctl.engine.state import StageState, StepState
 from platformctl.reporters import history
-from platformctl.reporters.history import RunHistory, StageHistory, StepHistory
+from platformctl.reporters.history import Failure, RunHistory
 from platformctl.reporters.wording import clean
 
 FILE_NAME = "junit.xml"
@@ -30,38 +31,39 @@ def render(run_directory: Path, out: Path | None = None) -> Path:
 
 def document(run: RunHistory) -> ET.Element:
     """``testsuites`` with one ``testsuite`` per stage that has steps."""
-    suites = [_suite(run, stage) for stage in run.stages.values() if stage.steps]
-    root = ET.Element("testsuites", name=clean(f"{run.pipeline} {run.environment}".strip()))
+    suites = [_suite(run, stage) for stage in run.stages if stage.steps]
+    root = ET.Element("testsuites", name=clean(f"{run.state.pipeline} {run.state.environment}".strip()))
     for total in ("tests", "failures", "errors", "skipped"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))
     root.extend(suites)
     return root
 
 
-def _suite(run: RunHistory, stage: StageHistory) -> ET.Element:
+def _suite(run: RunHistory, stage: StageState) -> ET.Element:
     steps = list(stage.steps.values())
     suite = ET.Element(
         "testsuite",
         name=clean(stage.name),
-        id=clean(f"{run.id}/{stage.name}"),
+        id=clean(f"{run.state.id}/{stage.name}"),
         tests=str(len(steps)),
         failures=str(sum(step.status is Status.FAILED for step in steps)),
         errors=str(sum(step.status in {Status.ERRORED, Status.ABORTED} for step in steps)),
         skipped=str(sum(_not_run(step) for step in steps)),
-        time=f"{stage.seconds or 0:.3f}",
+        time=f"{(stage.finished - stage.started).total_seconds() if stage.started and stage.finished else 0:.3f}",
     )
-    if stage.spans:
-        suite.set("timestamp", stage.spans[0].start.strftime("%Y-%m-%dT%H:%M:%S"))
-    suite.extend(_case(run, step) for step in steps)
+    if stage.started:
+        suite.set("timestamp", stage.started.strftime("%Y-%m-%dT%H:%M:%S"))
+    suite.extend(_case(run, stage, step) for step in steps)
     return suite
 
 
-def _case(run: RunHistory, step: StepHistory) -> ET.Element:
+def _case(run: RunHistory, stage: StageState, step: StepState) -> ET.Element:
     # Jenkins groups by class name and cuts it at dots into packages: pipeline.stage is the grouping wanted.
-    group = f"{run.pipeline or 'run'}.{step.stage}"
-    case = ET.Element("testcase", classname=clean(group), name=clean(step.name), time=f"{step.seconds or 0:.3f}")
+    group = f"{run.state.pipeline or 'run'}.{stage.name}"
+    seconds = run.activity(step).seconds or 0
+    case = ET.Element("testcase", classname=clean(group), name=clean(step.name), time=f"{seconds:.3f}")
     if step.status in {Status.FAILED, Status.ERRORED, Status.ABORTED}:
-        error = step.error
+        error = Failure.from_json(step.error)
         element = ET.SubElement(case, "failure" if step.status is Status.FAILED else "error")
         element.set("type", clean(error.type if error and error.type else step.status))
         element.set("message", clean(error.message if error else f"the step was {step.status.lower()}"))
@@ -74,5 +76,5 @@ def _case(run: RunHistory, step: StepHistory) -> ET.Element:
     return case
 
 
-def _not_run(step: StepHistory) -> bool:
+def _not_run(step: StepState) -> bool:
     return step.status in {Status.SKIPPED, Status.PENDING, Status.WAITING, Status.RUNNING}

@@ -75,7 +75,7 @@ def _step_started(event: Event, _before: RunHistory) -> Line:
 def _step_progress(event: Event, before: RunHistory) -> Line | None:
     # Counting up is for a live display; a log wants each thing once.
     message = one_line(event.detail.get("message", ""))
-    if not message or one_line(before.step(event).progress).startswith(message):
+    if not message or one_line(before.activity(event.step).progress).startswith(message):
         return None
     return Line("step", one_line(event.step), Status.RUNNING, message)
 
@@ -114,12 +114,14 @@ def _lease_acquired(event: Event, before: RunHistory) -> Line | None:
     holder = event.detail.get("took_over")
     if not holder:
         return None
-    return Line("lease", one_line(before.environment), "TAKEN OVER", f"from {one_line(names(holder))}")
+    return Line("lease", one_line(before.state.environment), "TAKEN OVER", f"from {one_line(names(holder))}")
 
 
 def _lease_lost(event: Event, before: RunHistory) -> Line:
     failure = Failure.from_json(event.detail.get("error")) or Failure("", "another run took it over")
-    return Line("lease", one_line(before.environment), "LOST", one_line(failure.message), hint=one_line(failure.hint))
+    return Line(
+        "lease", one_line(before.state.environment), "LOST", one_line(failure.message), hint=one_line(failure.hint)
+    )
 
 
 def _warning(event: Event, _before: RunHistory) -> Line:

@@ -1,0 +1,257 @@
+"""A recorded run as one HTML page that needs nothing else: no script, no network, nothing from outside the file.
+
+The page's style is named by its hash in the page's own content security policy, so that even markup that slipped
+through the escaping could neither run nor load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from platformctl.core.errors import Status
+from platformctl.engine.state import StageState, StepState
+from platformctl.reporters import changes, history
+from platformctl.reporters.changes import Proposal
+from platformctl.reporters.history import Activity, Failure, RunHistory, title
+from platformctl.reporters.timeline import Axis, Bar
+from platformctl.reporters.wording import clean, count, duration, moment, one_line
+
+FILE_NAME = "report.html"
+LOG_LINES = 20
+_LOG_BYTES = 64 * 1024
+_FEW = 12  # resources that are shown unfolded
+_TEMPLATES = Path(__file__).parent / "templates"
+_FAILED = {Status.FAILED, Status.ERRORED, Status.ABORTED}
+
+
+def render(run_directory: Path, out: Path | None = None) -> Path:
+    """Writes the page and returns its path; ``out`` None: ``report.html`` in the run directory.
+
+    Raises PreconditionError when the directory holds no run.
+    """
+    path = out or run_directory / FILE_NAME
+    page = document(run_directory)
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def document(run_directory: Path) -> str:
+    """The page. Raises PreconditionError when the directory holds no run."""
+    run = history.read(run_directory)
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    zone = _zone(run)
+    axis = Axis(
+        (span for activity in run.activities.values() for span in activity.spans), run.latest or datetime.now(UTC)
+    )
+    proposals = list(_proposals(run, run_directory))
+    return (
+        _jinja(zone)
+        .get_template("report.html")
+        .render(
+            run=run.state,
+            history=run,
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=digest,
+            zone=zone,
+            span=_whole(run),
+            url=_safe_url(run.state.url),
+            guidance=_guidance(run),
+            stages=[_stage_rows(run, stage, axis) for stage in run.stages],
+            breaks=axis.breaks,
+            working=_whole(run) - sum(cut.seconds for cut in axis.breaks),
+            failures=[_failed_step(step, run_directory) for step in run.state.steps() if _failed(step)],
+            error=Failure.from_json(run.state.error),
+            proposals=proposals,
+            few=sum(len(proposal.resources) for proposal in proposals) <= _FEW,
+            actions=list(changes.Action)[:4],
+            outputs=[step for step in run.state.steps() if step.outputs],
+        )
+    )
+
+
+def _jinja(zone: tzinfo) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    environment.filters.update(
+        duration=duration,
+        moment=lambda time: moment(time, zone) if isinstance(time, datetime) else _recorded_moment(time, zone),
+        clock=lambda time: f"{time.astimezone(zone):%H:%M:%S}",
+        iso=lambda time: time.astimezone(UTC).isoformat(timespec="seconds"),
+        short=lambda digest: one_line(digest).removeprefix("sha256:")[:12],
+        number=count,
+        json=_json,
+    )
+    return environment
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step in the timeline. ``anchor``: where the page says more about it, empty when it does not."""
+
+    step: StepState
+    title: str
+    activity: Activity
+    bars: tuple[Bar, ...]
+    anchor: str
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """One stage in the timeline; ``seconds`` None while it has not ended."""
+
+    stage: StageState
+    seconds: float | None
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class FailedStep:
+    """A step that did not do its work, with the end of its log when the error brought no lines of its own."""
+
+    step: StepState
+    error: Failure | None
+    anchor: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What somebody who reads this may do next; ``commands`` are safe to paste."""
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+def _stage_rows(run: RunHistory, stage: StageState, axis: Axis) -> StageRows:
+    rows = []
+    for step in stage.steps.values():
+        activity = run.activity(step)
+        bars = tuple(axis.bar(span) for span in activity.spans)
+        rows.append(Row(step, title(stage, step), activity, bars, _anchor(step) if _failed(step) else ""))
+    seconds = (stage.finished - stage.started).total_seconds() if stage.started and stage.finished else None
+    return StageRows(stage, seconds, tuple(rows))
+
+
+def _failed(step: StepState) -> bool:
+    return step.error is not None or step.status in _FAILED
+
+
+def _anchor(step: StepState) -> str:
+    # Hashed: a step's name is foreign text, and an id must be unique and free of spaces.
+    return "step-" + hashlib.sha256(step.name.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _failed_step(step: StepState, run_directory: Path) -> FailedStep:
+    error = Failure.from_json(step.error)
+    own = error is not None and bool(error.details)
+    return FailedStep(step, error, _anchor(step), "" if own else _log_tail(run_directory, step))
+
+
+def _log_tail(run_directory: Path, step: StepState) -> str:
+    path = _inside(run_directory / "logs", f"{step.name}.log")
+    if path is None or not path.is_file():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _LOG_BYTES))
+        lines = log.read().decode("utf-8", "replace").splitlines()
+    return clean("\n".join(lines[-LOG_LINES:]))
+
+
+def _proposals(run: RunHistory, run_directory: Path) -> Iterator[Proposal]:
+    seen: set[str] = set()
+    for step in run.state.steps():
+        for artifact in step.artifacts:
+            name = str(artifact.get("name", ""))
+            path = _inside(run_directory / "artifacts", name)
+            if artifact.get("kind") == "proposal" and name not in seen and path is not None:
+                seen.add(name)
+                yield changes.read(path, name)
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """The path of a recorded name, None when it leads out of the folder: a record may come from another machine."""
+    try:
+        path = (folder / name).resolve()
+    except (OSError, ValueError):
+        return None
+    return path if path.is_relative_to(folder.resolve()) else None
+
+
+def _whole(run: RunHistory) -> float:
+    if run.state.started is None or run.latest is None:
+        return 0.0
+    return (run.latest - run.state.started).total_seconds()
+
+
+def _guidance(run: RunHistory) -> Guidance | None:
+    again = ["platformctl", "run", run.state.pipeline, "--env", run.state.environment, "--resume", run.state.id]
+    match run.state.status:
+        case Status.WAITING:
+            return Guidance(
+                "The run is parked until somebody answers. Look at the changes below, then:",
+                _commands(["platformctl", "runs", "approve", run.state.id], again),
+            )
+        case Status.FAILED | Status.ERRORED | Status.ABORTED:
+            return Guidance(
+                "What finished is recorded and will not be done twice. When the cause is gone, go on with:",
+                _commands(again),
+            )
+        case Status.RUNNING | Status.PENDING:
+            return Guidance(
+                "This page shows the run as far as it was recorded. If its process is gone, go on with:",
+                _commands(again),
+            )
+        case _:
+            return None
+
+
+def _commands(*argvs: Iterable[str]) -> tuple[str, ...]:
+    return tuple(shlex.join(one_line(word) for word in argv) for argv in argvs)
+
+
+def _zone(run: RunHistory) -> tzinfo:
+    try:
+        return ZoneInfo(str(run.facts.get("timezone") or "UTC"))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def _recorded_moment(text: str, zone: tzinfo) -> str:
+    """A time that the record holds as text; what is no time is shown as it stands."""
+    try:
+        return moment(datetime.fromisoformat(text), zone)
+    except ValueError:
+        return text
+
+
+def _safe_url(url: Any) -> str:
+    """A link only for http and https: ``javascript:`` would run with a click."""
+    return str(url) if re.match(r"https?://", str(url or ""), re.IGNORECASE) else ""
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, Mapping) else None, default=str)
