@@ -22,7 +22,6 @@ from platformctl.sandbox.processes import Processes, usage
 from platformctl.sandbox.repair import Repair
 from platformctl.sandbox.starter import PartEvent, PartFailed, Starter
 
-PROGRAMS = (kubernetes.CONTROL_PLANE, kubernetes.KWOK, registry.REGISTRY)
 _NEEDED_LIBRARIES = ("cryptography", "moto", "flask", "flask_cors", "kubernetes")
 _UP_PATIENCE = 600.0
 
@@ -77,6 +76,11 @@ class Sandbox:
     watch: Callable[[PartEvent], None] = field(default=lambda _: None)
     say: Callable[[str], None] = field(default=lambda _: None)
 
+    def programs(self, kubeconfig: Path | None = None) -> tuple[str, ...]:
+        """The external programs that ``up`` needs, by their names in the toolchain."""
+        stands_in = kubeconfig is not None or bool(states.load(self.layout.state).kubeconfig)
+        return (registry.REGISTRY, *(() if stands_in else (kubernetes.CONTROL_PLANE, kubernetes.KWOK)))
+
     def up(self, kubeconfig: Path | None = None) -> Started:
         """Brings up what is missing, repairs what died; with everything up it changes nothing.
 
@@ -128,16 +132,16 @@ class Sandbox:
         with ThreadPoolExecutor(max_workers=len(records)) as pool:
             return list(pool.map(self._look, records.values()))
 
-    def log(self, part: str) -> Path:
-        """The log of a part. Raises PreconditionError, with the names there are, when it has none."""
-        path = self.layout.log(part)
+    def log(self, part: str, *, earlier: bool = False) -> Path:
+        """The log of a part's last start, or of the one before. Raises PreconditionError when there is none."""
+        path = self.layout.earlier_log(part) if earlier else self.layout.log(part)
         if path.exists():
             return path
         logs = (file.name.removesuffix(".log") for file in path.parent.glob("*.log"))
         names = sorted(name for name in logs if not name.endswith(".earlier"))
-        raise PreconditionError(
-            f"no part {part!r} has a log", hint=f"there are: {', '.join(names)}" if names else "platformctl sandbox up"
-        )
+        which = "earlier log" if earlier else "log"
+        hint = f"there are: {', '.join(names)}" if names else "platformctl sandbox up"
+        raise PreconditionError(f"there is no {which} of a part {part!r}", hint=hint)
 
     def _look(self, record: states.Record) -> PartStatus:
         part, log = record.part, self.layout.log(record.part.name)
