@@ -129,7 +129,7 @@ def _cause(program: Program, lines: list[str]) -> PlatformError | None:
     if full:
         return PreconditionError(
             f"the disk is full: {program.name} could not be finished ({full})",
-            hint="free some space (a first build keeps up to 3 GB in Go's caches) and run the same command again",
+            hint="free some space (a first build keeps up to 5 GB in Go's caches) and run the same command again",
         )
     offline = _line_with(lines, _OFFLINE)
     if offline:

@@ -16,7 +16,7 @@ from platformctl.toolchain.providers import find_mirrors
 
 _CAP_SYS_ADMIN = 21  # linux/capability.h; mounts and namespaces ask for it
 _MEMORY = 2 * 1024**3  # the control plane takes 570 MB, a plan with the AWS provider 610 MB
-_DISK = 5 * 1024**3  # a first build of everything leaves 3.5 GB in Go's caches and 250 MB in ours
+_DISK = 6 * 1024**3  # a first build of everything leaves 5 GB in Go's caches and 210 MB in ours
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _HOST_PROGRAMS = ("sshd", "ssh", "ip", "unshare", "nsenter", "setpriv")
 
@@ -62,7 +62,7 @@ def _memory() -> Check:
 def _disk(cache: Path) -> Check:
     existing = next(path for path in (cache, *cache.parents) if path.exists())
     free = shutil.disk_usage(existing).free
-    hint = "" if free >= _DISK else "a first build of every program needs about 4 GB, most of it in Go's caches"
+    hint = "" if free >= _DISK else "a first build of every program needs about 5 GB, most of it in Go's caches"
     return Check("disk", free >= _DISK, f"{free / 1024**3:.1f} GB free for {cache}", hint)
 
 
