@@ -139,7 +139,7 @@ def test_a_download_that_ends_early_may_be_tried_again(vendor: Vendor, tmp_path:
 
 def test_a_server_that_is_not_there_is_named_with_what_to_set(vendor: Vendor, tmp_path: Path) -> None:
     wanted = pinned(vendor, CONTENT)
-    vendor.server.server_close()
+    vendor.close()
     with pytest.raises(TransientError, match=r"cannot be reached: .*refused") as raised:
         fetch(wanted, tmp_path)
     assert release.MIRROR_VARIABLE in raised.value.hint
