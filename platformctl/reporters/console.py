@@ -125,7 +125,10 @@ def frame(history: RunHistory, now: datetime, *, rows: int, ascii_only: bool = F
     lines = [_row(title(stage, step), history.activity(step), now, ascii_only=ascii_only) for stage, step in shown]
     if len(running) > len(shown):
         lines.append(Text(f"    and {len(running) - len(shown)} more running"))
-    return Group(*lines, _footer(history, now, len(running)))
+    lines.append(_footer(history, now, len(running)))
+    for line in lines:
+        line.no_wrap, line.overflow = True, "crop" if ascii_only else "ellipsis"
+    return Group(*lines)
 
 
 def scrolled(line: Line, stage: str, *, ascii_only: bool = False) -> Text:
@@ -162,7 +165,7 @@ def _row(name: str, activity: Activity, now: datetime, *, ascii_only: bool) -> T
     glyph = frames[int(now.timestamp() * 8) % len(frames)]
     started = activity.spans[-1].start if activity.spans else now
     elapsed = duration((now - started).total_seconds())
-    row = Text("  ", no_wrap=True, overflow="crop" if ascii_only else "ellipsis")
+    row = Text("  ")
     if activity.retry_at is not None:
         row.append(_GLYPHS["RETRYING"][ascii_only], "yellow").append(f" {one_line(name)}  {elapsed}")
         return row.append(f"  attempt {activity.attempt} failed: {one_line(activity.retries[-1])}", "yellow")
@@ -188,7 +191,7 @@ def _footer(history: RunHistory, now: datetime, running: int) -> Text:
         parts.append(count(len(left), "more stage"))
     if history.state.started is not None:
         parts.insert(0, duration((now - history.state.started).total_seconds()))
-    return Text("  " + ", ".join(parts), style="bright_black", no_wrap=True, overflow="ellipsis")
+    return Text("  " + ", ".join(parts), style="bright_black")
 
 
 def _ascii_only(console: Console) -> bool:

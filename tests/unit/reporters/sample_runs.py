@@ -188,10 +188,10 @@ def failed() -> Recording:
     run.step(0.3, 3.5, "plan/network", summary="no changes")
     error = {
         "type": "CommandFailed",
-        "message": "`terraform plan -input=false -no-color -out=tfplan` ended with code 1",
+        "message": "`terraform plan -out=tfplan` ended with code 1",
         "hint": "check the quota of elastic addresses: platformctl doctor --env dev",
         "tail": [
-            "Error: creating EC2 EIP: operation error EC2: AllocateAddress, AddressLimitExceeded",
+            "Error: creating EC2 EIP: AddressLimitExceeded",
             "  with module.this.aws_eip.nat[0],",
             '  on main.tf line 12, in resource "aws_eip" "nat":',
         ],
