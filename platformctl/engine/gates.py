@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,6 @@ from platformctl.core.canonical import digest
 from platformctl.core.clock import Duration
 from platformctl.core.errors import GateRejected
 from platformctl.core.objects import ABSENT, ObjectChanged, ObjectStore
-from platformctl.engine.request import Actor
 
 SCHEMA_VERSION = 1
 
@@ -182,17 +181,6 @@ class AnswerBook:
         return f"{self._prefix}answers/{question.removeprefix('sha256:')}/"
 
 
-def approve(actor: Actor, question: str, verdict: Verdict, now: datetime, comment: str = "") -> Answer:
-    """The actor's answer to the question of that digest."""
-    return Answer(question, verdict, actor.name, now, actor.groups, comment)
-
-
-def matching_digest(given: str, question: str) -> bool:
-    """Whether a person's ``--approve`` names the question: the whole digest, or its first 12 hex digits and more."""
-    hexadecimal = given.removeprefix("sha256:").lower()
-    return len(hexadecimal) >= 12 and question.removeprefix("sha256:").startswith(hexadecimal)
-
-
-def summarise(proposals: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """One line per step that proposes something: its name and its own summary."""
-    return tuple(f"{step}: {summary}" if summary else step for step, summary in proposals)
+def same_digest(given: str, question: str) -> bool:
+    """Whether what a person gave to ``--approve`` is the question's digest; ``sha256:`` may be left out."""
+    return given.strip().lower().removeprefix("sha256:") == question.removeprefix("sha256:")

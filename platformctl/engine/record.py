@@ -47,7 +47,8 @@ def check_run_id(run_id: str) -> str:
 class Recorded:
     """What ``events.jsonl`` held.
 
-    ``lines``: the readable ones, without their ends; ``events``: what this version of ours makes of them. ``torn``: the last line was cut short by a crash and is not among them. ``damaged``: other lines that can't be read.
+    ``lines``: the readable ones, without their ends; ``events``: what this version of ours makes of them. ``torn``: the
+    last line was cut short by a crash and is not among them. ``damaged``: other lines that can't be read.
     """
 
     events: tuple[Event, ...]
@@ -132,7 +133,7 @@ class RunDirectory:
             lock.release()
 
     def append(self, line: str, *, durable: bool) -> None:
-        """Adds one event's line; ``durable`` ones survive a power cut. Raises PreconditionError, and adds nothing then."""
+        """Adds one event's line; ``durable`` ones survive a power cut. Raises PreconditionError: nothing was added."""
         path = self.path / _EVENTS
         with disk_errors(path):
             if self._descriptor is None:
