@@ -1,7 +1,8 @@
 """Proposals as people read them: per stack what is added, changed, replaced and removed, attribute by attribute.
 
-Reads the normalised plans that steps leave as ``proposal`` artifacts. Reporters know no tool, so the shape is read by
-its keys and anything else is shown as far as it is understood; masked values are shown as masked, never guessed.
+Reads the normalised plans that steps leave as ``proposal`` artifacts: ``changes`` (address -> actions, before, after,
+replace_paths, ...) and ``outputs``, unknown values as ``{"$unknown": true}``, masked ones as ``{"$sensitive": ...}``. A
+reporter knows no tool: what else a proposal holds is left out, and no shape breaks the report.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ class Action(StrEnum):
     UPDATE = "update"
     CREATE = "create"
     IMPORT = "import"
+    MOVE = "move"
     FORGET = "forget"
-    READ = "read"
     OTHER = "other"
 
 
 class ValueKind(StrEnum):
-    """What a value is: shown, not there, not known before apply, or a secret that only shows that it is one."""
+    """What a value is: shown, not there, not part of the proposal, not known before apply, or a secret."""
 
     SHOWN = "shown"
     ABSENT = "absent"
+    UNTOLD = "untold"
     UNKNOWN = "unknown"
     MASKED = "masked"
 
@@ -60,11 +62,12 @@ class AttributeChange:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """One resource (or output). ``left_out``: attributes beyond MOST_ATTRIBUTES."""
+    """One resource (or output). ``left_out``: attributes beyond MOST_ATTRIBUTES. ``notes``: why, and from where."""
 
     address: str
     action: Action
     attributes: tuple[AttributeChange, ...]
+    notes: tuple[str, ...] = ()
     left_out: int = 0
 
 
@@ -84,7 +87,7 @@ class Proposal:
 
 
 def read(path: Path, name: str) -> Proposal:
-    """The proposal in a file; ``name`` is shown when the file does not say its stack's."""
+    """The proposal in a file, shown under ``name``."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -92,9 +95,9 @@ def read(path: Path, name: str) -> Proposal:
     if not isinstance(document, Mapping):
         return Proposal(name, unreadable="not a JSON object")
     return Proposal(
-        name=str(document.get("stack") or name),
-        resources=tuple(sorted(_changes(document.get("resources"), "address"), key=_by_danger)),
-        outputs=tuple(sorted(_changes(document.get("outputs"), "name"), key=_by_danger)),
+        name=name,
+        resources=tuple(sorted(_changes(document.get("changes")), key=_by_danger)),
+        outputs=tuple(sorted(_changes(document.get("outputs")), key=_by_danger)),
     )
 
 
@@ -102,37 +105,42 @@ def _by_danger(change: ResourceChange) -> tuple[int, str]:
     return list(Action).index(change.action), change.address
 
 
-def _changes(entries: Any, key: str) -> Iterator[ResourceChange]:
-    if isinstance(entries, Mapping):
-        entries = [{**entry, key: name} for name, entry in entries.items() if isinstance(entry, Mapping)]
-    for entry in entries if isinstance(entries, list) else []:
-        if not isinstance(entry, Mapping):
-            continue
-        action = _action(entry.get("actions"))
+def _changes(entries: Any) -> Iterator[ResourceChange]:
+    for address, entry in entries.items() if isinstance(entries, Mapping) else ():
+        action = _action(entry) if isinstance(entry, Mapping) else None
         if action is not None:
             attributes = tuple(_attributes(entry))
             shown = attributes[:MOST_ATTRIBUTES]
-            yield ResourceChange(str(entry.get(key, "")), action, shown, len(attributes) - len(shown))
+            yield ResourceChange(str(address), action, shown, tuple(_notes(entry)), len(attributes) - len(shown))
 
 
-def _action(actions: Any) -> Action | None:
-    words = {str(word) for word in actions} if isinstance(actions, list | tuple) else {str(actions)}
-    if words <= {"no-op"}:
-        return None
+def _action(entry: Mapping[str, Any]) -> Action | None:
+    actions = entry.get("actions")
+    words = {str(word) for word in actions} if isinstance(actions, list) else set()
     if {"create", "delete"} <= words:
         return Action.REPLACE
-    known = [action for action in Action if action.value in words]
-    return known[0] if known else Action.OTHER
+    if words <= {"no-op", "read"}:
+        return Action.IMPORT if "importing" in entry else Action.MOVE if "previous_address" in entry else None
+    return next((action for action in Action if action.value in words), Action.OTHER)
+
+
+def _notes(entry: Mapping[str, Any]) -> Iterator[str]:
+    if entry.get("previous_address"):
+        yield f"moved from {entry['previous_address']}"
+    if entry.get("importing"):
+        yield f"imported from {entry['importing']}"
+    if entry.get("reason"):
+        yield str(entry["reason"]).replace("_", " ")
 
 
 def _attributes(entry: Mapping[str, Any]) -> Iterator[AttributeChange]:
-    before = dict(_leaves(entry.get("before")))
-    after = dict(_leaves(entry.get("after")))
-    after |= {path: Value(ValueKind.UNKNOWN) for path, mark in _leaves(entry.get("unknown")) if mark.text == "true"}
-    replacing = {_written(path) for path in entry.get("replace_paths") or () if isinstance(path, list)}
+    before, after = dict(_leaves(entry.get("before"))), dict(_leaves(entry.get("after")))
+    replacing = [_written(path) for path in entry.get("replace_paths") or () if isinstance(path, list)]
     absent = Value(ValueKind.ABSENT)
+    # An update that tells only what it leads to: what was there is not known here, which is not the same as nothing.
+    missing = absent if "before" in entry or entry.get("actions") == ["create"] else Value(ValueKind.UNTOLD)
     for path in sorted({*before, *after}):
-        old, new = before.get(path, absent), after.get(path, absent)
+        old, new = before.get(path, missing), after.get(path, absent)
         # Two masks that are equal are equal secrets: the mask is keyed by the run, not random.
         if old != new:
             yield AttributeChange(path, _shown(old), _shown(new), any(path.startswith(root) for root in replacing))
@@ -144,23 +152,22 @@ def _shown(value: Value) -> Value:
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Value]]:
     """Every scalar below a value, with its path; empty collections count as scalars."""
-    if _masked(value):
-        yield path, Value(ValueKind.MASKED, json.dumps(value, sort_keys=True))
-    elif isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    if isinstance(value, Mapping) and value:
+        if "$sensitive" in value:
+            yield path, Value(ValueKind.MASKED, str(value["$sensitive"]))
+        elif "$unknown" in value:
+            yield path, Value(ValueKind.UNKNOWN)
+        else:
+            for key, item in value.items():
+                # A real key that begins with "$" is written with two of them.
+                name = str(key).removeprefix("$")
+                yield from _leaves(item, f"{path}.{name}" if path else name)
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
             yield from _leaves(item, f"{path}[{index}]")
     elif value is not None:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield path, Value(ValueKind.SHOWN, _cut(text))
-
-
-def _masked(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.startswith("hmac:")
-    return isinstance(value, Mapping) and len(value) == 1 and str(next(iter(value))) in {"$sensitive", "$hmac"}
 
 
 def _cut(text: str) -> str:

@@ -6,8 +6,7 @@ attempt ran, what a step says it is doing, when a gate was answered. Nothing her
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from platformctl.core.errors import PreconditionError
 from platformctl.core.events import Event, EventKind
+from platformctl.engine.record import RunDirectory
 from platformctl.engine.state import RunState, StageState, StepState
 
 
@@ -143,25 +143,13 @@ def title(stage: StageState | str, step: StepState | str) -> str:
 
 def read(run_directory: Path) -> RunHistory:
     """The history of a recorded run. Raises PreconditionError when the directory holds none."""
+    directory = RunDirectory(run_directory)
     history = RunHistory()
-    for event in events(run_directory):
+    for event in directory.read().events if directory.exists else ():
         history.apply(event)
     if history.state.started is None:
         raise PreconditionError(f"{run_directory} holds no record of a run", hint="platformctl runs list")
     return history
-
-
-def events(run_directory: Path) -> Iterator[Event]:
-    """The events of ``events.jsonl``; what is no event of ours, such as a line cut off by a crash, is left out."""
-    path = run_directory / "events.jsonl"
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                yield Event.from_json(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
 
 
 def names(value: Any) -> str:

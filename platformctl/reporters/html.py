@@ -7,6 +7,7 @@ through the escaping could neither run nor load anything.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -14,7 +15,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,7 +23,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from platformctl.core.errors import Status
+from platformctl.engine.record import RunDirectory
 from platformctl.engine.state import StageState, StepState
+from platformctl.engine.step import ArtifactKind
 from platformctl.reporters import changes, history
 from platformctl.reporters.changes import Proposal
 from platformctl.reporters.history import Activity, Failure, RunHistory, title
@@ -170,8 +173,8 @@ def _failed_step(step: StepState, run_directory: Path) -> FailedStep:
 
 
 def _log_tail(run_directory: Path, step: StepState) -> str:
-    path = _inside(run_directory / "logs", f"{step.name}.log")
-    if path is None or not path.is_file():
+    path = RunDirectory(run_directory).log_path(step.name)
+    if not path.is_file():
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _LOG_BYTES))
@@ -180,23 +183,13 @@ def _log_tail(run_directory: Path, step: StepState) -> str:
 
 
 def _proposals(run: RunHistory, run_directory: Path) -> Iterator[Proposal]:
-    seen: set[str] = set()
-    for step in run.state.steps():
-        for artifact in step.artifacts:
-            name = str(artifact.get("name", ""))
-            path = _inside(run_directory / "artifacts", name)
-            if artifact.get("kind") == "proposal" and name not in seen and path is not None:
-                seen.add(name)
-                yield changes.read(path, name)
-
-
-def _inside(folder: Path, name: str) -> Path | None:
-    """The path of a recorded name, None when it leads out of the folder: a record may come from another machine."""
-    try:
-        path = (folder / name).resolve()
-    except (OSError, ValueError):
-        return None
-    return path if path.is_relative_to(folder.resolve()) else None
+    directory = RunDirectory(run_directory)
+    recorded = [artifact for step in run.state.steps() for artifact in step.artifacts]
+    names = [str(artifact.get("name", "")) for artifact in recorded if artifact.get("kind") == ArtifactKind.PROPOSAL]
+    for name in dict.fromkeys(names):
+        # A record may come from another machine: a name that leads out of the run is no name of an artifact.
+        with contextlib.suppress(ValueError):
+            yield changes.read(directory.artifact_path(name, ArtifactKind.PROPOSAL), PurePosixPath(name).stem)
 
 
 def _whole(run: RunHistory) -> float:

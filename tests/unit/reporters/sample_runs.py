@@ -69,49 +69,56 @@ class Recording:
         return run
 
 
-def change(address: str, actions: list[str], before: Any, after: Any, **more: Any) -> dict[str, Any]:
-    """One resource of a normalised plan."""
-    return {"address": address, "actions": actions, "before": before, "after": after, **more}
+UNKNOWN = {"$unknown": True}
 
 
-def plan(stack: str, *resources: dict[str, Any], outputs: Any = ()) -> str:
-    """A proposal as the artifact holds it."""
-    return json.dumps({"schema": 1, "stack": stack, "resources": list(resources), "outputs": list(outputs)})
+def secret(digit: str) -> dict[str, str]:
+    """A masked value."""
+    return {"$sensitive": digit * 64}
+
+
+def plan(changes: dict[str, Any], outputs: dict[str, Any] | None = None) -> str:
+    """A proposal as the artifact holds it: address -> change, output name -> change."""
+    document = {"schemaVersion": 1, "terraform": "1.11.4", "providers": {}, "changes": changes}
+    return json.dumps({**document, "outputs": outputs or {}})
 
 
 NETWORK_PLAN = plan(
-    "network",
-    change(
-        'module.this.aws_subnet.private["a"]',
-        ["create"],
-        None,
-        {"availability_zone": "ap-northeast-2a", "cidr_block": "10.0.1.0/24", "tags": {"Name": "dev-a"}},
-        unknown={"id": True, "arn": True},
-    ),
-    change(
-        "module.this.aws_security_group.nodes",
-        ["update"],
-        {"description": "nodes", "ingress": [{"from_port": 443, "to_port": 443}], "tags": {"Name": "nodes"}},
-        {"description": "nodes", "ingress": [{"from_port": 8443, "to_port": 8443}], "tags": {"Name": "nodes"}},
-    ),
-)
+    {
+        'module.this.aws_subnet.private["a"]': {
+            "actions": ["create"],
+            "after": {
+                "arn": UNKNOWN, "availability_zone": "ap-northeast-2a", "cidr_block": "10.0.1.0/24", "id": UNKNOWN,
+                "tags": {"Name": "dev-a"},
+            },
+        },
+        "module.this.aws_security_group.nodes": {
+            "actions": ["update"],
+            "before": {"ingress": [{"from_port": 443, "to_port": 443}], "tags": {"Name": "nodes"}},
+            "after": {"ingress": [{"from_port": 8443, "to_port": 8443}], "tags": {"Name": "nodes"}},
+        },
+    },
+    {"subnet_ids": {"actions": ["create"], "after": UNKNOWN}},
+)  # fmt: skip
 CLUSTER_PLAN = plan(
-    "cluster",
-    change(
-        "module.this.aws_eks_cluster.this",
-        ["delete", "create"],
-        {"name": "dev", "version": "1.33", "role_arn": "arn:aws:iam::123456789012:role/old-cluster-role"},
-        {"name": "dev", "version": "1.34"},
-        unknown={"endpoint": True, "role_arn": True},
-        replace_paths=[["role_arn"]],
-    ),
-    change("module.this.aws_eks_addon.legacy", ["delete"], {"addon_name": "legacy", "addon_version": "v1"}, None),
-    change(
-        "module.this.aws_secretsmanager_secret_version.token",
-        ["update"],
-        {"secret_string": "hmac:9d1f" + "0" * 60},
-        {"secret_string": "hmac:77aa" + "0" * 60},
-    ),
+    {
+        "module.this.aws_eks_cluster.this": {
+            "actions": ["delete", "create"],
+            "before": {"name": "dev", "version": "1.33", "role_arn": "arn:aws:iam::123456789012:role/old-cluster-role"},
+            "after": {"name": "dev", "version": "1.34", "endpoint": UNKNOWN, "role_arn": UNKNOWN},
+            "replace_paths": [["role_arn"]],
+            "reason": "replace_because_cannot_update",
+        },
+        "module.this.aws_eks_addon.legacy": {
+            "actions": ["delete"],
+            "before": {"addon_name": "legacy", "addon_version": "v1"},
+        },
+        "module.this.aws_secretsmanager_secret_version.token": {
+            "actions": ["update"],
+            "before": {"secret_string": secret("9")},
+            "after": {"secret_string": secret("7")},
+        },
+    }
 )
 
 
@@ -197,7 +204,7 @@ def failed() -> Recording:
         ],
     }
     run.add(3.6, EventKind.STEP_STARTED, "plan", "plan/cluster", kind="stack-plan", attempt=1)
-    run.files["logs/plan/cluster.log"] = "".join(f"line {number} of the log\n" for number in range(1, 41))
+    run.files["logs/plan.cluster.log"] = "".join(f"line {number} of the log\n" for number in range(1, 41))
     run.add(
         9.1, EventKind.STEP_FINISHED, "plan", "plan/cluster", status="ERRORED", changed=False, seconds=5.5, outputs={},
         artifacts=[], summary="", error=error,
@@ -242,5 +249,7 @@ def hostile() -> Recording:
         2, EventKind.GATE_ASKED, EVIL, digest=EVIL, question=EVIL, approvers={"users": [EVIL]}, quorum=1, expires=EVIL
     )
     run.add(3, EventKind.GATE_ANSWERED, EVIL, digest=EVIL, answer="rejected", by=EVIL, comment=EVIL)
-    run.files["artifacts/stacks/evil.json"] = plan(EVIL, change(EVIL, ["update"], {EVIL: "old"}, {EVIL: EVIL}))
+    run.files["artifacts/stacks/evil.json"] = plan(
+        {EVIL: {"actions": ["update"], "before": {EVIL: "old"}, "after": {EVIL: EVIL}, "reason": EVIL}}
+    )
     return run.add(4, EventKind.RUN_FINISHED, status="FAILED", changed=True, seconds=4, error={"message": EVIL})

@@ -14,7 +14,7 @@ from platformctl.reporters.changes import Action, Proposal, ValueKind
 from platformctl.reporters.history import Span
 from platformctl.reporters.timeline import Axis
 from platformctl.reporters.wording import clean, duration
-from tests.unit.reporters.sample_runs import START, change
+from tests.unit.reporters.sample_runs import START, UNKNOWN, secret
 
 
 def proposal(directory: Path, document: Any) -> Proposal:
@@ -40,60 +40,75 @@ def span(begin: float, end: float) -> Span:
     ],
 )
 def test_terraform_s_actions_get_one_word(actions: list[str], expected: Action, tmp_path: Path) -> None:
-    read = proposal(tmp_path, {"stack": "a", "resources": [change("x.y", actions, {}, {})]})
+    read = proposal(tmp_path, {"changes": {"x.y": {"actions": actions}}})
     assert [resource.action for resource in read.resources] == [expected]
 
 
-def test_what_does_not_change_is_left_out(tmp_path: Path) -> None:
-    same = change("x.same", ["no-op"], {"a": 1}, {"a": 1})
-    update = change("x.y", ["update"], {"a": 1, "b": [1, {"c": 2}]}, {"a": 1, "b": [1, {"c": 3}]})
-    read = proposal(tmp_path, {"resources": [same, update]})
+def test_moves_and_imports_are_told_though_they_change_no_object(tmp_path: Path) -> None:
+    moved = {"actions": ["no-op"], "after": {}, "previous_address": "x.old"}
+    imported = {"actions": ["no-op"], "after": {}, "importing": "vpc-1"}
+    read = proposal(tmp_path, {"changes": {"x.new": moved, "x.vpc": imported, "x.same": {"actions": ["no-op"]}}})
+    told = [(resource.address, resource.action, resource.notes) for resource in read.resources]
+    assert told == [
+        ("x.vpc", Action.IMPORT, ("imported from vpc-1",)),
+        ("x.new", Action.MOVE, ("moved from x.old",)),
+    ]
+
+
+def test_attributes_that_do_not_change_are_left_out(tmp_path: Path) -> None:
+    update = {"actions": ["update"], "before": {"a": 1, "b": [1, {"c": 2}]}, "after": {"a": 1, "b": [1, {"c": 3}]}}
+    read = proposal(tmp_path, {"changes": {"x.y": update}})
     assert [[attribute.path for attribute in resource.attributes] for resource in read.resources] == [["b[1].c"]]
+
+
+def test_an_update_that_does_not_tell_what_was_there_does_not_claim_that_nothing_was(tmp_path: Path) -> None:
+    read = proposal(tmp_path, {"changes": {"x.y": {"actions": ["update"], "after": {"a": 1}}}})
+    (attribute,) = read.resources[0].attributes
+    assert (attribute.before.kind, attribute.after.text) == (ValueKind.UNTOLD, "1")
 
 
 def test_the_dangerous_comes_first(tmp_path: Path) -> None:
     kinds = (["create"], ["update"], ["delete"], ["delete", "create"])
-    resources = [change(f"x.{number}", kind, {}, {}) for number, kind in enumerate(kinds)]
-    read = proposal(tmp_path, {"resources": resources})
+    read = proposal(tmp_path, {"changes": {f"x.{number}": {"actions": kind} for number, kind in enumerate(kinds)}})
     assert [resource.action for resource in read.resources] == [
         Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE,
     ]  # fmt: skip
 
 
-def test_unknown_values_are_marked_and_nested_marks_are_found(tmp_path: Path) -> None:
-    created = change("x.y", ["create"], None, {"name": "n", "net": {}}, unknown={"id": True, "net": {"ip": True}})
-    read = proposal(tmp_path, {"resources": [created]})
+def test_unknown_values_are_marked_wherever_they_stand(tmp_path: Path) -> None:
+    created = {"actions": ["create"], "after": {"id": UNKNOWN, "net": {"ips": ["10.0.0.1", UNKNOWN]}, "$$k": "v"}}
+    read = proposal(tmp_path, {"changes": {"x.y": created}})
     after = {attribute.path: attribute.after.kind for attribute in read.resources[0].attributes}
-    assert after["id"] is ValueKind.UNKNOWN
-    assert after["net.ip"] is ValueKind.UNKNOWN
+    shown, unknown = ValueKind.SHOWN, ValueKind.UNKNOWN
+    assert after == {"id": unknown, "net.ips[0]": shown, "net.ips[1]": unknown, "$k": shown}
 
 
 def test_a_mask_is_never_shown(tmp_path: Path) -> None:
-    rotated = change("x.y", ["update"], {"p": "hmac:aaa", "q": "hmac:same"}, {"p": "hmac:bbb", "q": "hmac:same"})
-    read = proposal(tmp_path, {"resources": [rotated]})
+    before = {"rotated": secret("a"), "kept": secret("5")}
+    after = {"rotated": secret("b"), "kept": secret("5")}
+    read = proposal(tmp_path, {"changes": {"x.y": {"actions": ["update"], "before": before, "after": after}}})
     (attribute,) = read.resources[0].attributes
-    assert (attribute.path, attribute.before.kind, attribute.before.text) == ("p", ValueKind.MASKED, "")
+    assert (attribute.path, attribute.before.kind, attribute.before.text) == ("rotated", ValueKind.MASKED, "")
 
 
 def test_huge_values_and_very_many_attributes_are_cut(tmp_path: Path) -> None:
-    wide = change("x.y", ["create"], None, {f"a{number:03}": "v" * 5000 for number in range(300)})
-    read = proposal(tmp_path, {"resources": [wide]})
-    (resource,) = read.resources
+    wide = {"actions": ["create"], "after": {f"a{number:03}": "v" * 5000 for number in range(300)}}
+    (resource,) = proposal(tmp_path, {"changes": {"x.y": wide}}).resources
     assert (len(resource.attributes), resource.left_out) == (200, 100)
     assert resource.attributes[0].after.text.endswith("… (3000 more characters)")
 
 
-@pytest.mark.parametrize("document", [[], "text", 3, {"resources": "none"}, {"resources": [1, None]}, {}])
+@pytest.mark.parametrize(
+    "document", [[], "text", 3, {"changes": "none"}, {"changes": {"a": 1, "b": {"actions": 2}}}, {}]
+)
 def test_a_shape_that_nobody_knows_does_not_break_the_report(document: Any, tmp_path: Path) -> None:
     assert proposal(tmp_path, document).resources == ()
 
 
-def test_output_changes_may_be_a_list_or_an_object_by_name(tmp_path: Path) -> None:
-    entry = {"actions": ["update"], "before": "a", "after": "b"}
-    by_name = proposal(tmp_path, {"outputs": {"url": entry}})
-    listed = proposal(tmp_path, {"outputs": [{"name": "url", **entry}]})
-    assert by_name.outputs == listed.outputs
-    assert by_name.outputs[0].address == "url"
+def test_output_changes_are_read_alike(tmp_path: Path) -> None:
+    read = proposal(tmp_path, {"outputs": {"url": {"actions": ["update"], "before": "a", "after": "b"}}})
+    (output,) = read.outputs
+    assert (output.address, output.attributes[0].before.text, output.attributes[0].after.text) == ("url", "a", "b")
 
 
 def test_the_axis_spreads_the_work_over_the_whole_width() -> None:

@@ -131,7 +131,7 @@ def test_a_failed_run_tells_the_cause_the_last_lines_the_hint_and_how_to_go_on(t
 def test_an_error_without_lines_of_its_own_brings_the_end_of_the_step_s_log(tmp_path: Path) -> None:
     recording = Recording().start().stage(0, "plan", ("plan/a", "stack-plan", []))
     recording.step(0, 1, "plan/a", "FAILED", error={"type": "StepFailed", "message": "the policy says no"})
-    recording.files["logs/plan/a.log"] = "".join(f"line {number}\n" for number in range(1, 101))
+    recording.files["logs/plan.a.log"] = "".join(f"line {number}\n" for number in range(1, 101))
     errors = page(recording, tmp_path).section("errors")
     assert "line 81 line 82" in errors
     assert "line 80 " not in errors
@@ -139,7 +139,7 @@ def test_an_error_without_lines_of_its_own_brings_the_end_of_the_step_s_log(tmp_
 
 def test_a_recorded_name_never_reads_a_file_outside_the_run(tmp_path: Path) -> None:
     (tmp_path / "secret.log").write_text("canary", encoding="utf-8")
-    (tmp_path / "secret.json").write_text('{"stack": "canary", "resources": []}', encoding="utf-8")
+    (tmp_path / "secret.json").write_text('{"changes": {"canary": {"actions": ["create"]}}}', encoding="utf-8")
     recording = Recording().start().stage(0, "plan", ("../../secret", "stack-plan", []))
     artifacts = [{"name": "../../secret.json", "kind": "proposal"}]
     recording.step(0, 1, "../../secret", "FAILED", error={"message": "no"}, artifacts=artifacts)
