@@ -24,11 +24,15 @@ REGION = "ap-northeast-2"
 
 @dataclass(frozen=True)
 class Cluster:
-    """The Kubernetes behind the simulated EKS. ``authority``: a file, PEM. ``kubeconfig``: an administrator's."""
+    """The Kubernetes behind the simulated EKS. ``authority``: a file, PEM. ``kubeconfig``: an administrator's.
+
+    ``own``: it is the sandbox's, so node groups become nodes there, and access policies rights.
+    """
 
     endpoint: str
     authority: Path
     kubeconfig: Path
+    own: bool
 
 
 def endpoint(ports: Mapping[str, int]) -> str:
@@ -50,6 +54,7 @@ def write_settings(layout: Layout, ports: Mapping[str, int], cluster: Cluster) -
             "endpoint": cluster.endpoint,
             "ca_file": str(cluster.authority),
             "kubeconfig": str(cluster.kubeconfig),
+            "nodes": cluster.own,
         },
         "delays": {},
         "faults": [],

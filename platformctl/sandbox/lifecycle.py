@@ -175,7 +175,7 @@ class Sandbox:
             authentication = f"{account.endpoint(chosen)}/_sandbox/authenticate"
             kubernetes.write_settings(layout, chosen, pki, authentication=authentication)
             everything += kubernetes.parts(layout, chosen, pki, self.program)
-            cluster = Cluster(kubernetes.endpoint(chosen), pki.authority, layout.kubeconfig)
+            cluster = Cluster(kubernetes.endpoint(chosen), pki.authority, layout.kubeconfig, own=True)
         else:
             from platformctl.sandbox import standin
 

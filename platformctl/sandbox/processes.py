@@ -6,6 +6,7 @@ sandbox's folder would not do: so does the pager of whoever reads a log.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,13 +78,12 @@ class SystemProcesses:
         from platformctl.process import children
 
         found: dict[str, list[Child]] = defaultdict(list)
-        us = children.current()
         for process in psutil.process_iter():
             try:
                 environment = process.environ()
-                if environment.get(DIRECTORY_VARIABLE) != str(directory) or process.pid == us.pid:
+                if environment.get(DIRECTORY_VARIABLE) != str(directory) or process.pid == os.getpid():
                     continue
-                child = Child(process.pid, process.create_time(), process.name(), us.host, us.boot)
+                child = children.identify(process.pid, process.name())
             except (psutil.Error, OSError):
                 continue
             found[environment.get(PART_VARIABLE, "")].append(child)

@@ -38,7 +38,7 @@ def adopt(layout: Layout, kubeconfig: Path) -> Cluster:
         ) from error
     authority = layout.settings / "stand-in-ca.crt"
     write_private(authority, _authority(settings.ssl_ca_cert))
-    return Cluster(settings.host, authority, kubeconfig.resolve())
+    return Cluster(settings.host, authority, kubeconfig.resolve(), own=False)
 
 
 def _authority(path: str | None) -> str:

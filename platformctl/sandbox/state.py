@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,19 +96,20 @@ def save(path: Path, state: State) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that only we may read (0600), replacing what was there in one step.
+    """Writes a file that only we may read (0600), replacing what was there in one step. Whoever calls holds the lock.
 
     Raises PreconditionError when that is not possible: a full disk, a folder of another user.
     """
-    name = ""
+    # Always the same name: what a killed command left is overwritten, not collected.
+    fresh = path.with_name(f".{path.name}.new")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(name).replace(path)
+        fresh.replace(path)
     except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise PreconditionError(f"{path} cannot be written: {error.strerror}") from error
 
 
