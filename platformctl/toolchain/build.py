@@ -134,7 +134,7 @@ def _cause(program: Program, lines: list[str]) -> PlatformError | None:
     offline = _line_with(lines, _OFFLINE)
     if offline:
         return PreconditionError(
-            f"what {program.name} is made of could not be downloaded: {offline}",
+            f"{program.name} cannot be made without a network: {offline}",
             hint="the first build needs a network or a mirror: set HTTPS_PROXY, GOPROXY (Go modules) or PIP_INDEX_URL "
             f"(the wheel of Go), or put {program.name} {program.accepts} on PATH",
         )

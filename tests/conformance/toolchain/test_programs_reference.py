@@ -1,4 +1,4 @@
-"""The reference page and the guide say what ``programs.toml`` says; the modules name no registry and no replaced path."""
+"""The reference says what ``programs.toml`` says; the modules replace nothing by a folder of somebody's."""
 
 from __future__ import annotations
 
