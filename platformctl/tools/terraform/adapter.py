@@ -71,9 +71,7 @@ class Terraform:
         done = self._run(commands.show_command(self.place, planned.path), Doing.PLAN, Messages())
         return normalise(done.stdout, key, providers)
 
-    def apply(
-        self, plan: Path, *, timeout: float, progress: Progress, on_start: Callable[[], None] | None = None
-    ) -> int:
+    def apply(self, plan: Path, *, progress: Progress, on_start: Callable[[], None]) -> int:
         """Applies a saved plan; returns how many resources were worked on.
 
         ``on_start`` is called when the state is locked and before the first resource is touched. Raises
@@ -81,7 +79,7 @@ class Terraform:
         """
         messages = Messages(progress=progress, on_start=on_start)
         try:
-            self._run(commands.apply_command(self.place, plan, timeout=timeout), Doing.APPLY, messages)
+            self._run(commands.apply_command(self.place, plan), Doing.APPLY, messages)
         except CommandFailed as error:
             if error.returncode < 0:
                 raise TerraformKilled(error, self.stack) from error
@@ -98,7 +96,7 @@ class Terraform:
             self.runner.run(commands.state_push_command(self.place, state))
         except CommandFailed as error:
             raise StepFailed(
-                f"the state that an interrupted apply of {self.stack} left can't be stored: {' '.join(error.tail[-3:])}",
+                f"the state an apply of {self.stack} left can't be stored: {' '.join(error.tail[-3:])}",
                 hint=f"compare {state} with the stored state, then `terraform state push` it by hand",
             ) from error
 

@@ -18,7 +18,7 @@ from python_terraform import Terraform as _PythonTerraform
 from platformctl.core.command import Command
 from platformctl.core.secret import Secret
 
-INIT_TIMEOUT, PLAN_TIMEOUT, SHOW_TIMEOUT = 900.0, 1800.0, 300.0
+INIT_TIMEOUT, PLAN_TIMEOUT, SHOW_TIMEOUT, APPLY_TIMEOUT = 900.0, 1800.0, 300.0, 4 * 3600.0
 GRACE = 300.0
 """Seconds an interrupted apply has: Terraform waits for calls under way and then writes its state."""
 LOCK_TIMEOUT = "60s"
@@ -95,11 +95,11 @@ def show_command(place: Place, plan: Path) -> Command:
     )
 
 
-def apply_command(place: Place, plan: Path, *, timeout: float) -> Command:
-    """Applies a saved plan, never a configuration."""
+def apply_command(place: Place, plan: Path) -> Command:
+    """Applies a saved plan, never a configuration. The step's deadline usually ends it sooner."""
     options = {"json": True, "input": "false", "lock_timeout": LOCK_TIMEOUT}
     return _command(
-        place, argv(place.program, "apply", f"{plan}", **options), timeout=timeout, ok_codes=CODES, grace=GRACE
+        place, argv(place.program, "apply", f"{plan}", **options), timeout=APPLY_TIMEOUT, ok_codes=CODES, grace=GRACE
     )
 
 

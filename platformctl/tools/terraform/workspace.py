@@ -60,9 +60,8 @@ class WorkingCopy:
         place.mkdir(parents=True, exist_ok=True)
         wanted = {item.name: item for item in self.source.iterdir() if _linked(item.name)}
         for stale in place.iterdir():
-            if stale.is_symlink() and stale.name not in wanted:
-                stale.unlink()
-            elif stale.name in NAMES and stale.name not in generated:
+            theirs, ours = stale.is_symlink(), stale.name in NAMES
+            if (theirs and stale.name not in wanted) or (ours and stale.name not in generated):
                 stale.unlink()
         for name, target in wanted.items():
             _link(place / name, target)

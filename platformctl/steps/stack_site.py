@@ -1,0 +1,183 @@
+"""One stack of one environment as Terraform and AWS meet it: its account, backend, directory and state.
+
+Turns the environment's words into the plain values that the tools take. Runs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from platformctl.core.errors import UsageError
+from platformctl.core.secret import Secret
+from platformctl.engine.step import StepContext
+from platformctl.spec.environment import Environment, Stack
+from platformctl.tools.aws import Account, S3ObjectStore, Session, session
+from platformctl.tools.terraform.cli_config import cli_config, user_config
+from platformctl.tools.terraform.generated import LocalBackend, Provider, S3Backend
+from platformctl.tools.terraform.state import LockInfo, State, read_lock, read_state
+from platformctl.tools.terraform.workspace import WorkingCopy
+
+ENVIRONMENT_TAG, STACK_TAG = "platformctl/environment", "platformctl/stack"
+"""Tags that every resource of a stack carries, so that one which is in no state can be found again."""
+
+
+class Role(StrEnum):
+    """As whom: the role that may only read, or the one that may change things."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A stack's place. ``connection`` reaches the sandbox's AWS; empty for a real one."""
+
+    environment: Environment
+    name: str
+    root: Path
+    connection: Mapping[str, str | Secret]
+
+    @classmethod
+    def of(cls, context: StepContext, name: str) -> Site:
+        """The site of a stack, by the name of the environment file. Raises UsageError when there is none."""
+        return cls(context.environment, name, context.root, context.connection)
+
+    def __post_init__(self) -> None:
+        if self.name not in self.environment.stacks:
+            near = difflib.get_close_matches(self.name, self.environment.stacks, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(
+                f"the environment {self.environment.name} has no stack {self.name!r}",
+                hint=f"{meant}there are: {', '.join(self.environment.stacks) or 'none'}",
+            )
+
+    @property
+    def stack(self) -> Stack:
+        """What the environment file says about it."""
+        return self.environment.stacks[self.name]
+
+    def sibling(self, name: str) -> Site:
+        """Another stack of the same environment."""
+        return Site(self.environment, name, self.root, self.connection)
+
+    @property
+    def working_directory(self) -> Path:
+        """``.platform/terraform/<env>/<stack>``."""
+        return self.root / ".platform" / "terraform" / self.environment.name / self.name
+
+    def working_copy(self, source: Path) -> WorkingCopy:
+        """The working copy of the stack in ``source``."""
+        return WorkingCopy(source=source, directory=self.working_directory)
+
+    def account(self, role: Role) -> Account:
+        """The account that the stack's resources live in."""
+        return account_of(self.environment, self.stack.account or "", role)
+
+    def session(self, role: Role) -> Session:
+        """A session in the stack's account."""
+        return shared_session(self.account(role), self.connection)
+
+    def backend(self, role: Role) -> LocalBackend | S3Backend:
+        """Where the state lives: the environment's bucket, or a file of this root."""
+        state = self.environment.state
+        if state is None:
+            folder = self.root / ".platform" / "state" / self.environment.name
+            return LocalBackend(path=folder / f"{self.name}.tfstate")
+        owner = account_of(self.environment, "", role)
+        return S3Backend(
+            bucket=state.bucket,
+            key=state_key(self.environment, self.name),
+            region=state.region or owner.region,
+            role_arn=owner.role_arn,
+            external_id=owner.external_id,
+            sandbox=self.environment.cloud.sandbox,
+        )
+
+    def provider(self, role: Role) -> Provider:
+        """What the stack's AWS providers are told."""
+        account = self.account(role)
+        return Provider(
+            region=account.region,
+            account=account.id,
+            tags=self.tags,
+            role_arn=account.role_arn,
+            external_id=account.external_id,
+            sandbox=self.environment.cloud.sandbox,
+        )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The environment's tags and the two that say whose a resource is."""
+        return {**self.environment.tags, ENVIRONMENT_TAG: self.environment.name, STACK_TAG: self.name}
+
+    def state(self) -> State:
+        """The stack's state, empty when there is none. Raises UnreadableOutput, PreconditionError, TransientError."""
+        content, where = self._stored("")
+        return read_state(content, where)
+
+    def lock(self) -> LockInfo | None:
+        """Who holds the state's lock. A local state's lock ends with its process, so it never needs to be looked at."""
+        return None if self.environment.state is None else read_lock(self._stored(".tflock")[0])
+
+    def _stored(self, suffix: str) -> tuple[bytes | None, str]:
+        backend = self.backend(Role.PLAN)
+        if isinstance(backend, LocalBackend):
+            path = backend.path
+            return (path.read_bytes() if path.is_file() else None), f"{path}"
+        owner = account_of(self.environment, "", Role.PLAN)
+        client = shared_session(owner, self.connection).client("s3")
+        store = S3ObjectStore(client, backend.bucket, owner=owner.id)
+        found = store.get(backend.key + suffix)
+        return (found.data if found else None), f"{store.describe()}/{backend.key}"
+
+
+def state_key(environment: Environment, stack: str) -> str:
+    """The key of a stack's state in the bucket."""
+    state = environment.state
+    prefix = (state.prefix or "").strip("/") if state else ""
+    return "/".join(filter(None, (prefix, environment.name, f"{stack}.tfstate")))
+
+
+def account_of(environment: Environment, name: str, role: Role | None) -> Account:
+    """One of the environment's accounts, the empty name being its own; ``role`` None for the caller's credentials."""
+    cloud = environment.cloud
+    place = cloud.accounts[name] if name else cloud
+    roles = {Role.PLAN: place.plan_role, Role.APPLY: place.apply_role}
+    return Account(
+        region=place.region or cloud.region,
+        id=place.account,
+        role=(roles[role] or "") if role else "",
+        external_id=place.external_id or "",
+        profile=cloud.profile or "",
+    )
+
+
+def shared_session(account: Account, connection: Mapping[str, str | Secret]) -> Session:
+    """One session per account and connection in this process: making one takes longer than most calls."""
+    return _session(account, tuple(sorted(connection.items(), key=lambda item: item[0])))
+
+
+@functools.lru_cache(maxsize=32)
+def _session(account: Account, connection: tuple[tuple[str, str | Secret], ...]) -> Session:
+    return session(account, dict(connection))
+
+
+def write_cli_config(root: Path, mirrors: tuple[Path, ...], plugin_cache: Path) -> Path:
+    """Terraform's CLI configuration for this root; written only when it changed."""
+    content = cli_config(mirrors, plugin_cache, user_config(os.environ, Path.home()))
+    path = root / ".platform" / "terraform" / "cli.tfrc"
+    try:
+        if path.read_text(encoding="utf-8") == content:
+            return path
+    except OSError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(content, encoding="utf-8")
+    partial.replace(path)
+    return path

@@ -1,0 +1,243 @@
+"""Opens a stack's working copy and gives its Terraform: inputs gathered, files written, initialised, one user at a time.
+
+What happens with a plan is decided by the steps in ``stacks`` and ``stack_apply``, not here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from platformctl.core.errors import PreconditionError, TransientError
+from platformctl.core.secret import Secret, SecretRef
+from platformctl.engine.step import ArtifactKind, StepContext
+from platformctl.steps.stack_site import Role, Site, write_cli_config
+from platformctl.tools.terraform.adapter import Terraform
+from platformctl.tools.terraform.commands import Place
+from platformctl.tools.terraform.generated import generate
+from platformctl.tools.terraform.normalise import UNKNOWN, NormalisedPlan
+from platformctl.tools.terraform.workspace import WorkingCopy, init_digest, provider_versions
+
+_BUSY = 60.0
+"""Seconds to wait for another process that works in the same working copy."""
+_INSTALLING = 900.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A stack's inputs: plain ``values``, ``secrets`` (which never reach a file) and the ``unknown`` ones."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenStack:
+    """A stack whose working copy is ready and ours until the context ends."""
+
+    site: Site
+    copy: WorkingCopy
+    terraform: Terraform
+    inputs: Inputs
+    providers: Mapping[str, str]
+
+    def plan(self, context: StepContext, *, destroy: bool) -> NormalisedPlan:
+        """What would change. The saved plan, which holds secrets in clear, is gone afterwards."""
+        path = plan_path(context, self.site.name)
+        try:
+            planned = self.terraform.plan(path, destroy=destroy)
+            for warning in planned.warnings:
+                context.warn(f"{self.site.name}: {warning.text}")
+            return self.terraform.show(planned, run_key(context), self.providers)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def plan_path(context: StepContext, stack: str) -> Path:
+    """Where a saved plan may lie: readable by its owner only, and there is none yet."""
+    path = context.artifact_path(f"plans/{context.step_name.replace('/', '.')}.{stack}.tfplan", ArtifactKind.PRIVATE)
+    path.parent.chmod(0o700)
+    path.unlink(missing_ok=True)
+    return path
+
+
+def gather_inputs(context: StepContext, site: Site, *, foresee: bool) -> Inputs:
+    """The stack's own inputs, and the outputs of the stacks it needs.
+
+    ``foresee``: what this run proposes for those stacks counts as if it were applied; what it cannot tell yet is
+    unknown. Otherwise only what is in their states counts, and the rest is unknown.
+    """
+    values, secrets, unknown = dict(site.stack.inputs), {}, []
+    for name, value in site.stack.inputs.items():
+        if isinstance(value, SecretRef):
+            del values[name]
+            secrets[name] = context.secrets.resolve(value)
+    for name, reference in site.stack.needs.items():
+        stack, _, output = reference.partition(".")
+        found = _output(context, site.sibling(stack), output, foresee=foresee)
+        if isinstance(found, Secret):
+            secrets[name] = found
+        elif found == UNKNOWN:
+            unknown.append(name)
+        else:
+            values[name] = found
+    return Inputs(values=values, secrets=secrets, unknown=tuple(unknown))
+
+
+@contextmanager
+def opened(context: StepContext, site: Site, role: Role, inputs: Inputs) -> Iterator[OpenStack]:
+    """The stack's Terraform as ``role``, initialised. Raises what init raises, TransientError when it is in use."""
+    from filelock import FileLock, Timeout
+
+    source = context.content(f"terraform/stacks/{site.stack.source}")
+    copy = site.working_copy(source)
+    copy.directory.mkdir(parents=True, exist_ok=True)
+    guard = FileLock(copy.guard)
+    try:
+        guard.acquire(timeout=_BUSY)
+    except Timeout as error:
+        raise TransientError(
+            f"another platformctl works in {copy.directory}", hint="wait until it has finished"
+        ) from error
+    try:
+        yield _open(context, site, role, inputs, copy)
+    finally:
+        guard.release()
+
+
+def run_key(context: StepContext) -> bytes:
+    """The run's key for sensitive values: made once, kept in ``private/``, never anywhere else."""
+    path = context.artifact_path("sensitive.key", ArtifactKind.PRIVATE)
+    if not path.is_file():
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{context.step_name.replace('/', '-')}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(os.urandom(32))
+        try:
+            os.link(draft, path)  # steps run in parallel: the first one's key stays
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()
+
+
+def _open(context: StepContext, site: Site, role: Role, inputs: Inputs, copy: WorkingCopy) -> OpenStack:
+    files = generate(
+        copy.outline(),
+        backend=site.backend(role),
+        provider=site.provider(role),
+        inputs=inputs.values,
+        unknown=inputs.unknown,
+    )
+    copy.write(files)
+    program, config = context.program("terraform"), _cli_config(context.root)
+    digest = init_digest(copy, files, _tool(program, config))
+    terraform = Terraform(
+        runner=context.runner,
+        place=Place(
+            program=program,
+            directory=copy.working_directory,
+            data_directory=copy.data_directory(digest),
+            cli_config=config,
+            env=_environment(site, inputs),
+        ),
+        stack=site.name,
+        root=context.root,
+    )
+    providers = provider_versions(copy.source)
+    if not copy.initialised(digest):
+        _initialise(context, terraform, shared=bool(providers))
+        copy.mark_initialised(digest)
+    return OpenStack(site=site, copy=copy, terraform=terraform, inputs=inputs, providers=providers)
+
+
+def _initialise(context: StepContext, terraform: Terraform, *, shared: bool) -> None:
+    """Terraform's plugin cache is not safe for two inits at once, so those that use it take turns."""
+    from filelock import FileLock, Timeout
+
+    if not shared:
+        terraform.init()
+        return
+    context.progress("installing providers")
+    try:
+        with FileLock(_plugin_cache().with_name("plugins.lock"), timeout=_INSTALLING):
+            terraform.init()
+    except Timeout as error:
+        raise TransientError("another platformctl has been installing providers for 15 minutes") from error
+
+
+def _environment(site: Site, inputs: Inputs) -> dict[str, str | Secret]:
+    profile = {"AWS_PROFILE": site.environment.cloud.profile} if site.environment.cloud.profile else {}
+    return {
+        **profile,
+        **site.connection,
+        **{f"TF_VAR_{name}": secret for name, secret in inputs.secrets.items()},
+    }
+
+
+def _output(context: StepContext, upstream: Site, output: str, *, foresee: bool) -> Any:
+    """An output's value: a Secret when it is sensitive, UNKNOWN when nobody can tell yet."""
+    output, _, key = output.partition(".")
+    if foresee:
+        change = _proposed(context, upstream.name).get(output)
+        if change is not None:
+            value = change.get("after", UNKNOWN)
+            return UNKNOWN if _holds_marker(value) else _picked(value, key)
+    state = upstream.state()
+    if output in state.secrets:
+        return state.secrets[output]
+    return _picked(state.outputs.get(output, UNKNOWN), key)
+
+
+def _picked(value: Any, key: str) -> Any:
+    """One entry of an output that is a map (``registry.repository_urls.orders``)."""
+    if not key or value == UNKNOWN:
+        return value
+    return value.get(key, UNKNOWN) if isinstance(value, dict) else UNKNOWN
+
+
+def _proposed(context: StepContext, stack: str) -> Mapping[str, Any]:
+    """The output changes that this run proposes for another stack; empty when it proposes none."""
+    path = context.artifact_path(f"stacks/{stack}.json", ArtifactKind.PROPOSAL)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise PreconditionError(f"{path} can't be read: {error}", hint="plan again in a new run") from error
+    outputs: Mapping[str, Any] = document.get("outputs", {})
+    return outputs
+
+
+def _holds_marker(value: Any) -> bool:
+    """Whether anything in it is unknown or masked: such a value can't be handed on, it would not be the real one."""
+    if isinstance(value, dict):
+        return any(name.startswith("$") or _holds_marker(item) for name, item in value.items())
+    return isinstance(value, list) and any(_holds_marker(item) for item in value)
+
+
+@functools.lru_cache(maxsize=8)
+def _cli_config(root: Path) -> Path:
+    from platformctl.toolchain.providers import find_mirrors
+
+    return write_cli_config(root, find_mirrors(root), _plugin_cache())
+
+
+def _plugin_cache() -> Path:
+    import platformdirs
+
+    folder = platformdirs.user_cache_path("platformctl") / "terraform" / "plugins"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _tool(program: Path, config: Path) -> tuple[str, ...]:
+    stat = program.stat()
+    return (f"{program}", f"{stat.st_size}:{stat.st_mtime_ns}", config.read_text(encoding="utf-8"))
