@@ -98,13 +98,13 @@ class LiveProgress:
         self._bars.stop()
 
     def __call__(self, sign: Progress) -> None:
-        """Shows one sign of life."""
+        """Shows one sign of life; a program that is there already needs none."""
+        if sign.phase is Phase.FOUND:
+            return
         if sign.program not in self._tasks:
             self._tasks[sign.program] = self._bars.add_task("", total=1, program=sign.program)
-        finished = sign.phase in {Phase.FOUND, Phase.DONE}
-        self._bars.update(
-            self._tasks[sign.program], description=_sentence(sign, width=70), completed=1 if finished else 0
-        )
+        completed = 1 if sign.phase is Phase.DONE else 0
+        self._bars.update(self._tasks[sign.program], description=_sentence(sign, width=70), completed=completed)
 
 
 class PlainProgress:
@@ -123,6 +123,8 @@ class PlainProgress:
     def __call__(self, sign: Progress) -> None:
         """Prints one sign of life, if it is news."""
         last = self._last.get(sign.program)
+        if sign.phase is Phase.FOUND:
+            return
         if last is not None and last.phase is sign.phase and sign.seconds - last.seconds < _PLAIN_EVERY:
             return
         self._last[sign.program] = sign

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from platformctl.core.command import Command, CommandRunner, Stream
 from platformctl.core.errors import CommandFailed, PlatformError, PreconditionError
-from platformctl.core.secret import Secret
 from platformctl.toolchain.found import Phase
 from platformctl.toolchain.program import Program, platform
 
@@ -80,13 +79,8 @@ class Workshop:
         command = Command(argv, cwd=target, env=env, timeout=_TIMEOUT, capture=_CAPTURE)
         self._run(command, program, _LastLines())
 
-    def _settings(self, wanted: re.Pattern[str]) -> dict[str, str | Secret]:
-        """The user's settings; an address with credentials in it becomes a Secret, so that it is redacted."""
-        present = {name: value for name, value in self._environ.items() if value and wanted.fullmatch(name)}
-        return {
-            name: Secret(value, source=f"env:{name}") if "://" in value and "@" in value else value
-            for name, value in present.items()
-        }
+    def _settings(self, wanted: re.Pattern[str]) -> dict[str, str]:
+        return {name: value for name, value in self._environ.items() if value and wanted.fullmatch(name)}
 
     def _run(self, command: Command, program: Program, output: _LastLines) -> None:
         try:

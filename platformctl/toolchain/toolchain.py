@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock, SystemClock
 from platformctl.core.command import CommandRunner
 from platformctl.core.errors import PreconditionError, ToolError, UsageError
@@ -30,7 +31,8 @@ class Toolchain:
     """External programs of this machine.
 
     ``root``: the user's root, whose ``tools.toml`` may pin vendors' releases; None outside of one.
-    ``folder``: the cache; None for the user's own. ``runner`` starts version commands, Go and pip.
+    ``folder``: the cache; None for the user's own. ``runner`` starts version commands, Go and pip. ``cancel`` ends what
+    no runner can end: waiting for another process, a download.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Toolchain:
         environ: Mapping[str, str] | None = None,
         catalogue: Catalogue | None = None,
         clock: Clock | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         self.catalogue = load() if catalogue is None else catalogue
         self.root = root
@@ -52,6 +55,7 @@ class Toolchain:
         self._environ = os.environ if environ is None else environ
         self._workshop = Workshop(runner, self._environ)
         self._clock = clock or SystemClock()
+        self._cancel = cancel or Cancel()
         self._found: dict[str, Found] = {}
 
     def find(self, name: str) -> Path:
@@ -182,7 +186,7 @@ class Toolchain:
         go = (
             self._ensure(self.program("go"), on_progress).path if not releases and program.kind is Kind.MODULE else None
         )
-        with self._cache.exclusive(program, self._clock.wait, lambda holder: signs.say(Phase.WAITING, holder)):
+        with self._cache.exclusive(program, self._wait, lambda holder: signs.say(Phase.WAITING, holder)):
             made = self._cached(program, verify=True)  # by whom we waited for
             if made is None:
                 with signs.beating():
@@ -191,8 +195,13 @@ class Toolchain:
         signs.say(Phase.DONE, f"{made.version} at {made.path}")
         return made
 
+    def _wait(self, seconds: float) -> None:
+        self._clock.wait(seconds, self._cancel.event)
+        self._cancel.check()
+
     def _fetch(self, program: Program, wanted: release.Release, signs: _Signs) -> Found:
         def received(size: int, total: int) -> None:
+            self._cancel.check()
             signs.note(Phase.FETCHING, wanted.url, size, total)
 
         signs.say(Phase.FETCHING, wanted.url)
