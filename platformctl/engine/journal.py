@@ -96,6 +96,11 @@ class Journal:
         """Records something that people should know but that stops nothing."""
         self.emit(EventKind.WARNING, stage=stage, step=step, detail={"message": message, "hint": hint})
 
+    def tell(self, message: str) -> None:
+        """Warns the reporters of something before the run's record is open."""
+        with self._lock:
+            self._report(Event(self._clock.now(), EventKind.WARNING, self._directory.id, detail={"message": message}))
+
     def line(self, stage: str, step: str, stream: Stream, text: str) -> None:
         """One line that a step's program printed, redacted by the runner: to the step's log and to the reporters."""
         with self._lock:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,6 +112,7 @@ class RunDirectory:
     def claim(self) -> Iterator[None]:
         """Makes the folder and keeps it for this process; the operating system frees it when the process dies.
 
+        A folder in which no event was written is removed again.
         Raises LeaseHeld when another process drives the run, PreconditionError when nothing can be written here.
         """
         with disk_errors(self.path):
@@ -130,6 +132,8 @@ class RunDirectory:
             yield
         finally:
             self.close()
+            if not self.exists:
+                shutil.rmtree(self.path, ignore_errors=True)
             lock.release()
 
     def append(self, line: str, *, durable: bool) -> None:

@@ -101,38 +101,49 @@ class RunScope:
             return None
         return step if all(self._has(artifact) for artifact in step.artifacts) else None
 
-    def proposals(self) -> dict[str, Any]:
-        """Every proposal so far, by name. Raises PreconditionError when one was altered after it was made."""
-        found: dict[str, Any] = {}
-        for step in self.state.steps():
-            if step.status is not Status.SUCCEEDED or step.tree != self.request.tree:
-                continue
-            for artifact in step.artifacts:
-                if artifact.get("kind") == ArtifactKind.PROPOSAL:
-                    found[artifact["name"]] = self._proposal(artifact)
+    def finished_before(self, stage: str) -> list[StepState]:
+        """The steps of earlier stages that succeeded with the files as they are now."""
+        found: list[StepState] = []
+        for recorded in self.state.stages.values():
+            if recorded.name == stage:
+                break
+            found += [
+                step
+                for step in recorded.steps.values()
+                if step.status is Status.SUCCEEDED and step.tree == self.request.tree
+            ]
         return found
+
+    def proposals(self, stage: str) -> dict[str, Any]:
+        """Every proposal of earlier stages, by name. Raises PreconditionError when one has been altered."""
+        return {
+            artifact["name"]: self._proposal(artifact)
+            for step in self.finished_before(stage)
+            for artifact in step.artifacts
+            if artifact.get("kind") == ArtifactKind.PROPOSAL
+        }
 
     def publish(self, stage: str, status: Status, *, close: bool) -> None:
         """Brings the store's record up to date at a stage's border. Raises LeaseHeld, TransientError."""
         if self.remote is not None and self.journal.broken is None:
-            lines = list(self.journal.lines)
-            names = [declared.name for declared in self.request.pipeline.stages]
-            index = names.index(stage) if stage in names else 0
-            self.remote.push(lines, pipeline=self.state.pipeline, index=index, stage=stage, status=status, close=close)
+            lines, index = list(self.journal.lines), self._index(stage)
+            pipeline = self.request.pipeline.name
+            self.remote.push(lines, pipeline=pipeline, index=index, stage=stage, status=status, close=close)
 
     def publish_some(self, stage: str) -> None:
         """The same within a stage, now and then; what can't be sent now is sent later."""
         if self.remote is None or self.journal.broken is not None:
             return
-        names = [declared.name for declared in self.request.pipeline.stages]
+        lines, index = list(self.journal.lines), self._index(stage)
         try:
-            self.remote.push_some(
-                list(self.journal.lines), pipeline=self.state.pipeline, index=names.index(stage), stage=stage
-            )
+            self.remote.push_some(lines, pipeline=self.request.pipeline.name, index=index, stage=stage)
         except LeaseHeld as error:
             self.cancel.stop(error)
         except PlatformError as error:
             self.journal.warn(f"the record in {self.remote.store.describe()} is behind: {error.message}", stage=stage)
+
+    def _index(self, stage: str) -> int:
+        return [declared.name for declared in self.request.pipeline.stages].index(stage)
 
     def _has(self, artifact: Mapping[str, Any]) -> bool:
         """Whether a proposal is here unaltered; fetched from the store if need be. Other artifacts are for people."""

@@ -68,16 +68,23 @@ class AnswerState:
 
 @dataclass
 class GateState:
-    """What a gate asked last, and the answers to every question it asked."""
+    """What a gate asked last, and the answers to every question it asked.
+
+    ``approvers``: for people; ``users`` and ``groups`` are the same for the rules. ``opened``: the digest with which
+    the stage began; empty until it did.
+    """
 
     digest: str
     question: str
     asked: datetime
     approvers: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     quorum: int = 1
     expires: str = ""
     proposals: tuple[str, ...] = ()
     answers: list[AnswerState] = field(default_factory=list)
+    opened: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The gate's part of ``run.json``."""
@@ -206,7 +213,6 @@ def _run_started(state: RunState, event: Event) -> None:
     state.revision = detail.get("revision", "")
     state.version = detail.get("version", "")
     state.started = event.time
-    state.stages = {name: StageState(name) for name in detail.get("stages", ())}
     _driven(state, event)
 
 
@@ -221,6 +227,8 @@ def _run_resumed(state: RunState, event: Event) -> None:
 def _driven(state: RunState, event: Event) -> None:
     """A process took the run over."""
     detail = event.detail
+    names = [*detail.get("stages", ()), *state.stages]  # of a changed pipeline, what was done stays visible
+    state.stages = {name: state.stages.get(name) or StageState(name) for name in dict.fromkeys(names)}
     state.status = Status.RUNNING
     state.actor = detail.get("actor", state.actor)
     state.url = detail.get("url", "") or state.url
@@ -237,6 +245,8 @@ def _run_finished(state: RunState, event: Event) -> None:
 def _stage_started(state: RunState, event: Event) -> None:
     stage = _stage(state, event)
     stage.status, stage.started, stage.finished = Status.RUNNING, event.time, None
+    if stage.gate is not None:
+        stage.gate.opened = stage.gate.digest
     steps = {}
     for planned in event.detail.get("steps", ()):
         name = planned["name"]
@@ -287,6 +297,8 @@ def _gate_asked(state: RunState, event: Event) -> None:
         question=detail.get("question", ""),
         asked=event.time,
         approvers=tuple(detail.get("approvers", ())),
+        users=tuple(detail.get("users", ())),
+        groups=tuple(detail.get("groups", ())),
         quorum=detail.get("quorum", 1),
         expires=detail.get("expires", ""),
         proposals=tuple(detail.get("proposals", ())),
