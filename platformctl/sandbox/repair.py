@@ -21,6 +21,15 @@ class Repair:
     start: frozenset[str]
     reasons: Mapping[str, str]
 
+    def and_then(self, later: Repair) -> Repair:
+        """Both together, for telling; the first reason stays."""
+        return Repair(
+            stop=self.stop | later.stop,
+            empty=self.empty | later.empty,
+            start=self.start | later.start,
+            reasons={**later.reasons, **self.reasons},
+        )
+
 
 def decide(parts: Mapping[str, Part], records: Mapping[str, Record], alive: frozenset[str]) -> Repair:
     """``alive``: names in ``records`` whose process still lives.

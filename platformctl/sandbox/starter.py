@@ -60,6 +60,14 @@ class PartFailed(ToolError):
         self.tail = tuple(tail)
 
 
+class PartEnded(PartFailed):
+    """A part's process ended while it was waited for. ``part``: its name."""
+
+    def __init__(self, part: str, tail: Iterable[str]) -> None:
+        super().__init__(f"{part} ended before it was ready", tail, hint=f"platformctl sandbox logs {part}")
+        self.part = part
+
+
 class Starter:
     """Starts and stops the parts of one sandbox; keeps ``state`` equal to the state file."""
 
@@ -94,14 +102,24 @@ class Starter:
         Returns what it did. Raises PartFailed, PreconditionError (a program is missing), Interrupted. What was started
         by then goes on; the next call continues there.
         """
-        alive = self.alive()
-        repair = decide(parts, self.state.records, alive)
-        self._stop(repair.stop)
-        self._end_unrecorded(alive - repair.stop)
-        for name in sorted(repair.empty):
-            self._empty(parts[name])
-        self._start(parts, repair)
-        return repair
+        done = Repair(frozenset(), frozenset(), frozenset(), {})
+        while True:
+            alive = self.alive()
+            repair = decide(parts, self.state.records, alive)
+            done = done.and_then(repair)
+            self._stop(repair.stop)
+            self._end_unrecorded(alive - repair.stop)
+            for name in sorted(repair.empty):
+                self._empty(parts[name])
+            try:
+                self._start(parts, repair)
+            except PartEnded as ended:
+                # A controller that was still starting gives up a moment after its API server died: what lived when we
+                # looked first may need repair too. What we started ourselves gets no second chance.
+                if ended.part in done.start:
+                    raise
+            else:
+                return done
 
     def down(self) -> None:
         """Ends every part, needed ones after those that need them, and forgets what they kept; ports stay chosen.
@@ -170,11 +188,7 @@ class Starter:
             seen = self._look(part.readiness, log)
             # Asked after the look: another program that took the port must not pass for a part that died of it.
             if not self._processes.alive(child):
-                raise PartFailed(
-                    f"{part.name} ended before it was ready",
-                    readiness.tail(log, TAIL_LINES),
-                    hint=f"platformctl sandbox logs {part.name}",
-                )
+                raise PartEnded(part.name, readiness.tail(log, TAIL_LINES))
             if not seen:
                 return
             if self._clock.monotonic() >= limit:

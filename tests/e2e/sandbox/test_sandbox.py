@@ -132,11 +132,14 @@ def test_a_killed_part_of_the_control_plane_comes_back_with_what_was_kept(own: S
     create_config_map(own.layout.kubeconfig, f"before-{victim}")
     before = pids(own)
     kill(own, victim)
-    assert [status.name for status in own.status() if status.health == "dead"] == [victim]
+    assert victim in [status.name for status in own.status() if status.health == "dead"]
     started = own.up()
-    assert dict(started.started) == {victim: "it had died"}
+    # A controller that has just started may give up without its API server, and is started again then.
+    possible = {victim, "kube-controller-manager"} if victim == "kube-apiserver" else {victim}
+    assert {victim} <= started.started.keys() <= possible
+    assert set(started.started.values()) == {"it had died"}
     after = pids(own)
-    assert {name for name in after if after[name] != before[name]} == {victim}
+    assert {name for name in after if after[name] != before[name]} == started.started.keys()
     assert f"before-{victim}" in config_maps(own.layout.kubeconfig)
     assert all(status.healthy for status in own.status())
 

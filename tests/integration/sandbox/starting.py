@@ -1,4 +1,5 @@
-"""A starter as a process of its own, so that it can be killed: ``starting.py DIRECTORY PORT PORT [dies N | orphans]``.
+"""A starter as a process of its own, so that it can be killed:
+``starting.py up|down DIRECTORY PORT PORT [dies N | orphans]``.
 
 ``dies N``: SIGKILL at its Nth event. ``orphans``: SIGKILL between starting the first part and recording it.
 """
@@ -56,7 +57,8 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    layout, ports, fate = Layout.of(Path(sys.argv[1])), (int(sys.argv[2]), int(sys.argv[3])), sys.argv[4:]
+    action, directory, ports, fate = sys.argv[1], Path(sys.argv[2]), sys.argv[3:5], sys.argv[5:]
+    layout = Layout.of(directory)
     seen = 0
 
     def watch(event: PartEvent) -> None:
@@ -67,8 +69,12 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     processes = OrphaningProcesses() if fate == ["orphans"] else SystemProcesses()
-    with exclusively(layout, "sandbox up", patience=60.0, on_wait=lambda who: say(f"waiting for {who}")):
-        Starter(layout, processes, clock=SystemClock(), watch=watch).up(parts(layout, ports))
+    with exclusively(layout, f"sandbox {action}", patience=60.0, on_wait=lambda who: say(f"waiting for {who}")):
+        starter = Starter(layout, processes, clock=SystemClock(), watch=watch)
+        if action == "up":
+            starter.up(parts(layout, (int(ports[0]), int(ports[1]))))
+        else:
+            starter.down()
     say("done")
 
 

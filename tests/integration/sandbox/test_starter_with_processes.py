@@ -60,10 +60,10 @@ def until(condition: Callable[[], bool]) -> None:
         clock.wait(0.01)
 
 
-def start_elsewhere(layout: Layout, ports: tuple[int, int], *fate: str) -> tuple[Child, Path]:
+def start_elsewhere(layout: Layout, ports: tuple[int, int], *fate: str, action: str = "up") -> tuple[Child, Path]:
     """A starter in a process of its own, and what it prints."""
     log = layout.directory / f"starting-{len(list(layout.directory.glob('starting-*')))}.txt"
-    argv = (sys.executable, str(STARTING), str(layout.directory.parents[1]), *map(str, ports), *fate)
+    argv = (sys.executable, str(STARTING), action, str(layout.directory.parents[1]), *map(str, ports), *fate)
     return detached.start(Command(argv, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}), log), log
 
 
@@ -101,6 +101,22 @@ def test_a_starter_killed_at_any_event_leaves_what_the_next_one_puts_right(
     until(lambda: not children.alive(child))
     starter(layout).up(parts(layout, ports))
     assert one_of_each(layout) == pids(layout)
+
+
+@pytest.mark.parametrize("event", range(1, 5))
+@pytest.mark.parametrize("then", ["up", "down"])
+def test_a_stop_killed_at_any_event_leaves_what_the_next_command_puts_right(
+    layout: Layout, ports: tuple[int, int], event: int, then: str
+) -> None:
+    starter(layout).up(parts(layout, ports))
+    child, _ = start_elsewhere(layout, ports, "dies", str(event), action="down")
+    until(lambda: not children.alive(child))
+    if then == "up":
+        starter(layout).up(parts(layout, ports))
+        assert one_of_each(layout) == pids(layout)
+    else:
+        starter(layout).down()
+        assert remains.find(layout, {"store": ports[0], "server": ports[1]}, PROCESSES) == []
 
 
 def test_a_part_whose_starter_died_before_it_could_record_it_is_replaced(

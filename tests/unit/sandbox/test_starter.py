@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 
 import pytest
 
@@ -15,24 +13,8 @@ from platformctl.sandbox.layout import Layout
 from platformctl.sandbox.part import OpenPort, Part, Readiness
 from platformctl.sandbox.processes import Processes
 from platformctl.sandbox.starter import PartEvent, PartFailed, Phase, Starter
+from platformctl.testing import FakeClock
 from tests.unit.sandbox.fake_processes import FakeProcesses, ready
-
-
-class SteppingClock:
-    """Time passes only where somebody waits."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 21, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def wait(self, seconds: float, wake: Event | None = None) -> bool:
-        self.seconds += seconds
-        return wake is not None and wake.is_set()
 
 
 @pytest.fixture
@@ -65,7 +47,7 @@ def starter(
     look: Callable[[Readiness, Path], str] = ready,
 ) -> Starter:
     """As a new command would make it: it knows only what the state file says."""
-    return Starter(layout, processes, clock=SteppingClock(), watch=watch, look=look)
+    return Starter(layout, processes, clock=FakeClock(), watch=watch, look=look)
 
 
 def test_parts_start_after_what_they_need(layout: Layout, processes: FakeProcesses) -> None:
@@ -223,3 +205,17 @@ def test_people_are_told_why_a_part_is_started(layout: Layout, processes: FakePr
     starter(layout, processes, watch=events.append).up(parts(layout))
     assert [event.message for event in events if event.phase is Phase.STARTING] == ["it had died"]
     assert {event.part for event in events if event.phase is Phase.READY} == parts(layout).keys()
+
+
+def test_a_part_that_dies_of_another_ones_death_is_started_too(layout: Layout, processes: FakeProcesses) -> None:
+    starter(layout, processes).up(parts(layout))
+    processes.kill("store")
+
+    def look(readiness: Readiness, _: Path) -> str:
+        if readiness == OpenPort(1) and "start server" not in processes.journal[3:]:
+            processes.kill("server")
+        return ""
+
+    repair = starter(layout, processes, look=look).up(parts(layout))
+    assert repair.reasons == {"store": "it had died", "server": "it had died"}
+    assert processes.running().keys() == parts(layout).keys()
