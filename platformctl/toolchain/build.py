@@ -22,12 +22,10 @@ Sign = Callable[[Phase, str, int], None]
 
 _TIMEOUT = 3600.0
 _CAPTURE = 1024 * 1024
-# What a user may set of Go's and pip's surroundings; GOOS, GOARCH, GOROOT and GOWORK are ours, see `go_build`.
-_SETTINGS = re.compile(
-    r"GO(AUTH|CACHE|DEBUG|ENV|FLAGS|GC|INSECURE|MAXPROCS|MEMLIMIT|MODCACHE|NOPROXY|NOSUMDB|PATH|PRIVATE|PROXY|SUMDB|TMPDIR|VCS)"
-    r"|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|NETRC"
-    r"|HOME|XDG_(CACHE|CONFIG)_HOME|TMPDIR|PATH|LANG",
-    re.IGNORECASE,
+# What a user may set of Go's surroundings; GOOS, GOARCH, GOROOT and GOWORK are not among them. Proxies, certificates
+# and folders every program inherits from us anyway.
+_GO_SETTINGS = re.compile(
+    "GO(AUTH|CACHE|DEBUG|ENV|FLAGS|GC|INSECURE|MAXPROCS|MEMLIMIT|MODCACHE|NOPROXY|NOSUMDB|PATH|PRIVATE|PROXY|SUMDB|TMPDIR|VCS)"
 )
 _PIP_SETTINGS = re.compile(r"PIP_[A-Z_]+")
 _FULL = ("no space left on device", "disk quota exceeded")
@@ -60,7 +58,7 @@ class Workshop:
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
         }
-        env = {**self._settings(_SETTINGS), **fixed}
+        env = {**self._settings(_GO_SETTINGS), **fixed}
         command = Command(argv, cwd=program.source, env=env, timeout=_TIMEOUT, capture=_CAPTURE)
         self._run(command, program, _GoOutput(sign))
 
@@ -75,8 +73,7 @@ class Workshop:
             "--target", str(target), "--requirement", str(program.source),
         )  # fmt: skip
         sign(Phase.FETCHING, f"the wheel of {program.name} {program.pinned}", 0)
-        env = {**self._settings(_SETTINGS), **self._settings(_PIP_SETTINGS)}
-        command = Command(argv, cwd=target, env=env, timeout=_TIMEOUT, capture=_CAPTURE)
+        command = Command(argv, cwd=target, env=self._settings(_PIP_SETTINGS), timeout=_TIMEOUT, capture=_CAPTURE)
         self._run(command, program, _LastLines())
 
     def _settings(self, wanted: re.Pattern[str]) -> dict[str, str]:

@@ -18,7 +18,6 @@ from platformctl.process.redact import KnownSecrets
 from platformctl.process.runner import ProcessHost
 from platformctl.toolchain import Origin, Toolchain
 
-
 StandIn = Callable[[Path, str, str], Path]
 
 
