@@ -56,7 +56,12 @@ def cli(ctx: click.Context, directory: Path | None) -> None:
 
 
 def main() -> None:
-    """Runs the command line and exits."""
+    """Runs the command line, or answers a shell that completes one, and exits."""
+    instruction = os.environ.get("_PLATFORMCTL_COMPLETE")
+    if instruction:
+        from platformctl.cli.completion import answer
+
+        sys.exit(answer(cli, instruction))
     sys.exit(run(sys.argv[1:]))
 
 
