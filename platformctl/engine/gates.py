@@ -88,6 +88,10 @@ class Approvers:
         anyone = not self.users and not self.groups
         return anyone or name in self.users or not self.groups.isdisjoint(groups)
 
+    def too_late(self, asked: datetime, now: datetime) -> bool:
+        """Whether a question asked then no longer stands."""
+        return self.expires is not None and (now - asked).total_seconds() > self.expires.seconds
+
     def names(self) -> tuple[str, ...]:
         """For people: users, then groups as ``group:NAME``."""
         return (*sorted(self.users), *(f"group:{group}" for group in sorted(self.groups)))
@@ -111,7 +115,7 @@ def stand(
     for answer in sorted(answers, key=lambda answer: answer.time):
         if answer.digest == question and approvers.may(answer.by, answer.groups):
             counted.setdefault(answer.by, answer)
-    expired = approvers.expires is not None and (now - asked).total_seconds() > approvers.expires.seconds
+    expired = approvers.too_late(asked, now)
     refusals = [answer for answer in counted.values() if answer.verdict is Verdict.REJECTED]
     approvals = len(counted) - len(refusals)
     return Standing(

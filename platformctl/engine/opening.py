@@ -15,7 +15,7 @@ from platformctl.engine.disk_store import DiskObjectStore
 from platformctl.engine.gates import AnswerBook
 from platformctl.engine.journal import Journal
 from platformctl.engine.parameters import resolve_parameters
-from platformctl.engine.record import Recorded, RunDirectory, check_run_id, new_run_id
+from platformctl.engine.record import Recorded, RunDirectory, check_run_id, new_run_id, parse_events
 from platformctl.engine.remote import RemoteRecord
 from platformctl.engine.request import Request
 from platformctl.engine.scope import RunScope
@@ -53,6 +53,16 @@ def opened(engine: Engine, request: Request, cancel: Cancel) -> Iterator[RunScop
             if lease is not None:
                 give_back(scope, lease)
             scope.journal.close()
+
+
+def latest_record(local: Recorded, stored: tuple[str, ...]) -> Recorded:
+    """This machine's record where it goes on from the store's, else the store's.
+
+    The store's wins a conflict: what this machine then has more was written after its lease was taken over.
+    """
+    if local.lines[: len(stored)] == stored:
+        return local
+    return parse_events("".join(f"{line}\n" for line in stored))
 
 
 def answer_book(engine: Engine, environment: str, directory: RunDirectory) -> AnswerBook:
@@ -108,10 +118,10 @@ def _load(scope: RunScope) -> Recorded:
 def _latest(scope: RunScope, remote: RemoteRecord, local: Recorded) -> Recorded:
     stored = tuple(remote.lines())
     remote.continue_after(len(stored))
-    if local.lines[: len(stored)] == stored:
-        return local
-    scope.directory.replace_events(stored)
-    return scope.directory.read()
+    latest = latest_record(local, stored)
+    if latest is not local:
+        scope.directory.replace_events(stored)
+    return latest
 
 
 def _restore(scope: RunScope, recorded: Recorded) -> None:
