@@ -58,19 +58,15 @@ def _states(tools: Toolchain, found: list[Found]) -> dict[str, str]:
 
 
 def _show(console: Console, programs: list[dict[str, Any]], checks: list[Check]) -> None:
-    from rich.table import Table
-
-    marks = {_OK: "[green]✓[/]", _TO_MAKE: "[yellow]·[/]", _MISSING: "[red]✗[/]"}
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for one in programs:
-        table.add_row(marks[one["state"]], one["name"], _plain(_program_line(one)))
+    marks = {_OK: ("✓", "green"), _TO_MAKE: ("·", "yellow"), _MISSING: ("✗", "red")}
+    lines = [(marks[one["state"]], one["name"], _program_line(one)) for one in programs]
     for check in checks:
-        mark = marks[_OK] if check.fine else marks[_TO_MAKE]
-        table.add_row(mark, check.name, _plain(check.detail + (f"; {check.hint}" if check.hint else "")))
-    console.print(table)
+        text = check.detail + (f"; {check.hint}" if check.hint else "")
+        lines.append((marks[_OK if check.fine else _TO_MAKE], check.name, text))
+    width = max(len(name) for _, name, _ in lines)
+    for (mark, style), name, text in lines:
+        console.print(mark, style=style, end=" ")
+        console.print(f"{name.ljust(width)}  {text}", markup=False, soft_wrap=True)
 
 
 def _program_line(one: dict[str, Any]) -> str:
@@ -78,9 +74,3 @@ def _program_line(one: dict[str, Any]) -> str:
         remark = f"; {one['reason']}" if one["reason"] else ""
         return f"{one['version']} ({one['origin']}) at {one['path']}{remark}"
     return f"{one['reason']}; accepted is {one['accepts']}; {one['hint']}"
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)

@@ -148,18 +148,23 @@ def _sentence(sign: Progress, width: int = 400) -> str:
 
 
 def _table(console: Console, found: list[Found]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    """Two lines per program: a path in a column would be folded beyond recognition on 80 columns."""
+    rows = [("PROGRAM", "VERSION", "ORIGIN", "LICENCE", "SIZE", "PIN"), *map(_row, found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        console.print(line, style="" if number else "bold", markup=False, soft_wrap=True)
+        if number:
+            one = found[number - 1]
+            for remark, style in (
+                (one.path if one.accepted else "", "dim"),
+                (one.reason, "yellow"),
+                (one.hint, "yellow"),
+            ):
+                if remark:
+                    console.print(f"  {remark}", style=style, markup=False, soft_wrap=True)
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("PROGRAM", "VERSION", "ORIGIN", "LICENCE", "SIZE", "PIN"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("WHERE", overflow="fold")
-    for one in found:
-        where = Text(str(one.path) if one.accepted else one.reason, style="" if one.accepted else "yellow")
-        origin = one.origin.value if one.origin and one.accepted else "-"
-        table.add_row(one.name, one.version or "-", origin, one.licence, size(one.size) or "-", one.pin or "-", where)
-    console.print(table)
-    for one in found:
-        if one.hint or (one.accepted and one.reason):
-            console.print(f"{one.name}: {one.hint or one.reason}", style="yellow", markup=False)
+
+def _row(one: Found) -> tuple[str, ...]:
+    origin = one.origin.value if one.origin and one.accepted else "missing"
+    return one.name, one.version or "-", origin, one.licence, size(one.size) or "-", one.pin or "-"

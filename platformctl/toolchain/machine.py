@@ -111,7 +111,7 @@ def _hosts(environ: Mapping[str, str], system: Path) -> list[Check]:
             "missing: " + ", ".join(absent) if absent else ", ".join(_HOST_PROGRAMS),
             only_hosts + "install openssh-server, iproute2 and util-linux for them" if absent else "",
         ),
-        Check("cgroup", fine=True, detail="version 2" if unified else "version 1 or hybrid: hosts get no limits"),
+        Check("cgroup", fine=True, detail="version 2" if unified else "version 1 or hybrid"),
     ]
 
 

@@ -77,7 +77,7 @@ def test_doctor_ends_with_4_when_terraform_is_missing_and_says_what_to_do(shell:
     assert "install Terraform" in terraform["hint"]
     text = shell.run("doctor")
     assert text.returncode == 4
-    assert "terraform or tofu is not on PATH" in " ".join(text.stdout.split())
+    assert "terraform or tofu is not on PATH" in text.stdout
 
 
 def test_tools_list_names_licences_and_origins(shell: Shell, terraform: Path) -> None:
@@ -87,7 +87,7 @@ def test_tools_list_names_licences_and_origins(shell: Shell, terraform: Path) ->
     assert programs["terraform"]["licence"] == "BUSL-1.1"
     assert programs["terraform"]["origin"] == "path"
     assert programs["kwok"]["path"] is None
-    assert str(terraform) in shell.run("tools", "list").stdout.replace("\n", "")
+    assert f"  {terraform}\n" in shell.run("tools", "list").stdout
 
 
 def test_tools_path_prints_the_path_and_nothing_else(shell: Shell, terraform: Path) -> None:
