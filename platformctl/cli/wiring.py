@@ -1,15 +1,16 @@
 """Puts the parts together: which root, which environment, which cloud, which store, and the engine over all of them.
 
-The only module that knows everybody. What it makes is made when it is asked for: a command that needs no AWS imports none.
+The only module that knows everybody. What it makes is made when it is asked for: a command without AWS imports none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     from platformctl.core.objects import ObjectStore
     from platformctl.core.secret import SecretResolver
     from platformctl.engine.execute import Engine
+    from platformctl.engine.request import Ask, Question
     from platformctl.process.redact import KnownSecrets
     from platformctl.process.runner import ProcessHost
     from platformctl.spec.environment import Environment
     from platformctl.spec.root import Root
     from platformctl.toolchain import Toolchain
-    from platformctl.tools.aws import Session
+    from platformctl.tools.aws import Account, Session
 
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD")
 """Parts of a variable's name that make its value a secret in the sandbox's connection."""
@@ -58,6 +60,34 @@ def open_root() -> Root:
 def root() -> Path:
     """The root's folder."""
     return open_root().path
+
+
+def content_roots() -> tuple[Path, ...]:
+    """Where pipelines, stacks and charts are looked for: the user's root first, then what platformctl brings."""
+    import platformctl
+
+    package = Path(platformctl.__file__).resolve().parent
+    # A checkout has the folders beside the package, a wheel has them inside.
+    own = next((folder for folder in (package / "_content", package.parent) if (folder / "pipelines").is_dir()), None)
+    roots = [] if (outer := House().root_or_none) is None else [outer]
+    if own is not None and own not in roots:
+        roots.append(own)
+    return tuple(roots)
+
+
+def environment(name: str) -> Environment:
+    """The environment of that name, or of that file. Raises SpecError with every problem."""
+    return Site.open(name).environment
+
+
+def engine(environment: Environment, output: Output, *, reporters: tuple[Reporter, ...] | None = None) -> Engine:
+    """The engine for an environment. ``reporters``: instead of the console on stderr."""
+    return Site(open_root(), environment).engine(output, reporters=reporters)
+
+
+def store(environment: Environment) -> ObjectStore | None:
+    """The environment's state bucket; None without one."""
+    return Site(open_root(), environment).bucket
 
 
 @contextmanager
@@ -151,6 +181,12 @@ class Site(House):
             self._sessions[account] = aws.session(self.account(account), self.connection)
         return self._sessions[account]
 
+    def account(self, name: str = "") -> Account:
+        """An account as AWS' adapter takes it, through the caller's own credentials."""
+        from platformctl.steps.stack_site import account_of
+
+        return account_of(self.environment, name, None)
+
     @cached_property
     def secrets(self) -> SecretResolver:
         """Resolves the environment's references; what is resolved is redacted from then on."""
@@ -158,3 +194,109 @@ class Site(House):
         from platformctl.tools.aws import AwsSecretResolver
 
         return LocalSecretResolver(self.known, AwsSecretResolver(self.session, self.known), os.environ)
+
+    @cached_property
+    def bucket(self) -> ObjectStore | None:
+        """The state bucket; None for an environment without one."""
+        from platformctl.tools.aws import S3ObjectStore
+
+        state = self.environment.state
+        if state is None:
+            return None
+        account = self.account()
+        return S3ObjectStore(self.session().client("s3"), state.bucket, state.prefix or "", owner=account.id)
+
+    @cached_property
+    def leases(self) -> ObjectStore:
+        """Where leases live: the state bucket, else a folder of this user's, which other machines do not see."""
+        if self.bucket is not None:
+            return self.bucket
+        import platformdirs
+
+        from platformctl.engine.disk_store import DiskObjectStore
+
+        name = hashlib.sha256(str(self.root.path.resolve()).encode()).hexdigest()[:16]
+        return DiskObjectStore(platformdirs.user_state_path("platformctl") / "leases" / name)
+
+    def content(self, relative: str) -> Path:
+        """A file or folder of ours: the user's root first, then what platformctl brings."""
+        roots = content_roots()
+        for folder in roots:
+            if (folder / relative).exists():
+                return folder / relative
+        raise PreconditionError(
+            f"{relative} does not exist", hint=f"looked for in {', '.join(map(str, roots))}; is the name right?"
+        )
+
+    def program(self, name: str) -> Path:
+        """An external program's path, looked for once. Raises PreconditionError with what to do."""
+        return self._toolchain.find(name)
+
+    @cached_property
+    def _toolchain(self) -> Toolchain:
+        from platformctl.toolchain import Toolchain
+
+        return Toolchain(self.root.path, None, self.runner(Cancel()))
+
+    def engine(self, output: Output, *, reporters: tuple[Reporter, ...] | None = None) -> Engine:
+        """The engine. ``reporters``: instead of the console on stderr."""
+        from zoneinfo import ZoneInfo
+
+        from platformctl.core.clock import SystemClock
+        from platformctl.engine.execute import Engine
+        from platformctl.reporters.console import console_reporter
+
+        clock, zone = SystemClock(), ZoneInfo(self.environment.timezone)
+        if reporters is None:
+            reporters = (console_reporter(output.progress, zone=zone, clock=clock),)
+        return Engine(
+            root=self.root.path,
+            runs=self.root.path / ".platform" / "runs",
+            host=self.host,
+            programs=self.program,
+            content=self.content,
+            secrets=self.secrets,
+            redactor=self.known,
+            clock=clock,
+            leases=self.leases,
+            records=self.bucket,
+            reporters=reporters,
+            connection=self.connection,
+            ask=None if output.json or not (sys.stdin.isatty() and sys.stderr.isatty()) else asking(output),
+        )
+
+
+def asking(output: Output) -> Ask:
+    """Asks a gate's question at the terminal."""
+
+    def ask(question: Question) -> bool | None:
+        for line in (f"\n{question.text}", *(f"  {proposal}" for proposal in question.proposals), question.digest):
+            output.progress.print(line, markup=False)
+        answer = click.prompt(
+            "yes, no, or later",
+            type=click.Choice(["yes", "no", "later"]),
+            default="later",
+            err=True,
+            show_choices=False,
+        )
+        return {"yes": True, "no": False, "later": None}[answer]
+
+    return ask
+
+
+def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:
+    """The variables of ``.platform/sandbox/connection.json``. Raises PreconditionError while the sandbox is down."""
+    path = root / ".platform" / "sandbox" / "connection.json"
+    try:
+        variables = json.loads(path.read_text(encoding="utf-8"))["environment"]
+    except FileNotFoundError:
+        raise PreconditionError("the sandbox is not up", hint="platformctl sandbox up") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise PreconditionError(f"{path} cannot be read: {error}", hint="platformctl sandbox up") from None
+    connection: dict[str, str | Secret] = {}
+    for name, value in variables.items():
+        secret = any(part in name for part in SECRET_NAMES)
+        connection[name] = Secret(value, f"sandbox:{name}") if secret else value
+        if secret:
+            known.add(Secret(value, f"sandbox:{name}"))
+    return connection
