@@ -1,4 +1,4 @@
-"""Opens a stack's working copy and gives its Terraform: inputs gathered, files written, initialised, one user at a time.
+"""Opens a stack and gives its Terraform: inputs gathered, files written, initialised, one user at a time.
 
 What happens with a plan is decided by the steps in ``stacks`` and ``stack_apply``, not here.
 """
