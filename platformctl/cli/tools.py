@@ -80,14 +80,16 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         from rich.progress import Progress as Bars
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.table import Column
 
         columns = (
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.fields[program]}", style="bold"),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[program]}", style="bold", table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            # Takes what is left of the line, and gives way first.
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
         )
-        self._bars = Bars(*columns, console=console)
+        self._bars = Bars(*columns, console=console, expand=True)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class LiveProgress:
         if sign.program not in self._tasks:
             self._tasks[sign.program] = self._bars.add_task("", total=1, program=sign.program)
         completed = 1 if sign.phase is Phase.DONE else 0
-        self._bars.update(self._tasks[sign.program], description=_sentence(sign, width=70), completed=completed)
+        self._bars.update(self._tasks[sign.program], description=_sentence(sign), completed=completed)
 
 
 class PlainProgress:
@@ -136,15 +138,13 @@ def size(count: int) -> str:
     return f"{count / 1024**2:.0f} MB" if count else ""
 
 
-def _sentence(sign: Progress, width: int = 400) -> str:
+def _sentence(sign: Progress) -> str:
     if sign.phase is Phase.FETCHING and sign.total:
-        text = f"{sign.phase} {size(sign.current)} of {size(sign.total)} {sign.message}"
-    elif sign.current:
+        return f"{sign.phase} {size(sign.current)} of {size(sign.total)} {sign.message}"
+    if sign.current:
         what = "modules" if sign.phase is Phase.FETCHING else "packages"
-        text = f"{sign.phase} ({sign.current} {what}) {sign.message}"
-    else:
-        text = f"{sign.phase} {sign.message}"
-    return text if len(text) <= width else text[: width - 1] + "…"
+        return f"{sign.phase} ({sign.current} {what}) {sign.message}"
+    return f"{sign.phase} {sign.message}".rstrip()
 
 
 def _table(console: Console, found: list[Found]) -> None:

@@ -135,12 +135,12 @@ class Toolchain:
             accepted=False,
             licence=program.licence,
             reason=f"{' or '.join(program.names)} is not on PATH" + ("" if program.ask else " and not in the cache"),
-            hint=_what_to_do(program),
+            hint=self._what_to_do(program),
         )
 
     def _judged(self, program: Program, path: Path, licence: str) -> Found:
         found = Found(
-            program.name, accepted=False, licence=licence, path=path, origin=Origin.PATH, hint=_what_to_do(program)
+            program.name, accepted=False, licence=licence, path=path, origin=Origin.PATH, hint=self._what_to_do(program)
         )
         try:
             text = self._versions.version(program, path, self._runner)
@@ -149,6 +149,10 @@ class Toolchain:
         judgement = version.judge(program, text)
         hint = found.hint if not judgement.accepted else ""
         return replace(found, version=text, accepted=judgement.accepted, reason=judgement.note, hint=hint)
+
+    def _what_to_do(self, program: Program) -> str:
+        can_be_made = program.source is not None or bool(self._releases_of(program))
+        return f"platformctl tools sync {program.name}" if can_be_made else program.ask
 
     def _candidates(self, name: str) -> Iterator[Path]:
         """Executables of that name on PATH, in its order; relative entries are left out, they mean another folder every
@@ -291,7 +295,3 @@ def _from_cache(program: Program, hit: Cached, licence: str = "") -> Found:
         size=hit.receipt.disk,
         pin=hit.pin,
     )
-
-
-def _what_to_do(program: Program) -> str:
-    return program.ask or f"platformctl tools sync {program.name}"

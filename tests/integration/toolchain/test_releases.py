@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from platformctl.core.command import CommandRunner
 from platformctl.core.errors import PreconditionError, SpecError, ToolError, TransientError
-from platformctl.toolchain import program, release
+from platformctl.toolchain import Origin, Toolchain, program, release
 
 CONTENT = b"#!/bin/sh\necho 'kwok version v0.7.0'\n"
 
@@ -191,6 +192,23 @@ def test_a_fault_of_the_roots_pins_is_named(tmp_path: Path, change: tuple[str, s
         pins(tmp_path, 'mirror = "https://a.example.org"\n' + ENTRY.replace(*change))
     assert fault in raised.value.message
     assert "secret" not in raised.value.message
+
+
+def test_sync_fetches_what_the_root_pins_and_find_then_finds_it(
+    vendor: Vendor, tmp_path: Path, runner: CommandRunner
+) -> None:
+    file = zipped("terraform", b'#!/bin/sh\necho \'{"terraform_version": "1.11.4"}\'\n')
+    vendor.files["/terraform/terraform.zip"] = file
+    text = f'mirror = "{vendor.address}"\n' + ENTRY.replace("0" * 64, hashlib.sha256(file).hexdigest())
+    (tmp_path / "tools.toml").write_text(text, encoding="utf-8")
+    tools = Toolchain(tmp_path, tmp_path / "cache", runner, environ={"PATH": ""})
+    with pytest.raises(PreconditionError) as raised:
+        tools.find("terraform")
+    assert raised.value.hint == "platformctl tools sync terraform"
+    made = tools.sync(["terraform"])["terraform"]
+    assert (made.version, made.origin, made.path) == ("1.11.4", Origin.RELEASE, tools.find("terraform"))
+    vendor.files.clear()
+    assert tools.sync(["terraform"])["terraform"] == made  # nothing is fetched twice
 
 
 def test_we_pin_no_release_whose_checksum_we_could_not_verify() -> None:
