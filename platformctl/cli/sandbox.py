@@ -33,19 +33,20 @@ def command() -> None:
     help="Use the cluster of this kubeconfig instead of an own control plane, until `down`.",
 )
 def up(output: Output, kubeconfig: Path | None) -> None:
-    """Start what is missing, repair what died; with everything up it changes nothing."""
+    """Start what is missing, repair what died; with everything up it changes nothing.
+
+    Programs that are missing on this machine are built first, as `platformctl tools sync` does.
+    """
     from platformctl.cli import tools
     from platformctl.cli.sandbox_progress import progress
-    from platformctl.cli.wiring import toolchain
+    from platformctl.cli.wiring import interruptible, toolchain
 
-    with toolchain() as programs:
-        layout = _layout()
-        sandbox = _sandbox(layout, program=programs.find)
-        with tools.progress(output) as show:
-            programs.sync(sandbox.programs(kubeconfig), show)
-        with progress(output.progress) as display:
-            sandbox = _sandbox(layout, program=programs.find, watch=display.watch, say=display.say)
-            started = sandbox.up(kubeconfig)
+    layout = _layout()
+    with toolchain() as programs, tools.progress(output) as show:
+        programs.sync(_sandbox(layout).programs(kubeconfig), show)
+    with interruptible() as (cancel, _), progress(output.progress) as display:
+        sandbox = _sandbox(layout, program=programs.find, watch=display.watch, say=display.say, cancel=cancel)
+        started = sandbox.up(kubeconfig)
     statuses = sandbox.status()
     document = {
         "changed": started.changed,
@@ -63,10 +64,10 @@ def up(output: Output, kubeconfig: Path | None) -> None:
 def down(output: Output) -> None:
     """End every part, and prove that nothing is left; everything they held is gone, their logs stay."""
     from platformctl.cli.sandbox_progress import progress
+    from platformctl.cli.wiring import interruptible
 
-    layout = _layout()
-    with progress(output.progress) as display:
-        ended = _sandbox(layout, watch=display.watch, say=display.say).down()
+    with interruptible() as (cancel, _), progress(output.progress) as display:
+        ended = _sandbox(_layout(), watch=display.watch, say=display.say, cancel=cancel).down()
     text = "the sandbox is down: no process, mount or port is left" if ended else "the sandbox was not up"
     output.emit({"stopped": list(ended)}, text=lambda console: console.print(text))
 

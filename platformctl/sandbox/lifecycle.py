@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock
 from platformctl.core.errors import PreconditionError
 from platformctl.sandbox import account, kubernetes, ports, readiness, registry, remains
@@ -23,7 +24,7 @@ from platformctl.sandbox.repair import Repair
 from platformctl.sandbox.starter import PartEvent, PartFailed, Starter
 
 _NEEDED_LIBRARIES = ("cryptography", "moto", "flask", "flask_cors", "kubernetes")
-_UP_PATIENCE = 600.0
+_PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The sandbox of one root. ``watch`` sees each part's progress, ``say`` a line for people while work goes on."""
+    """The sandbox of one root.
+
+    ``environ``: our own variables. ``watch`` sees each part's progress, ``say`` a line for people while work goes on.
+    ``cancel`` ends waiting; what has been started goes on.
+    """
 
     layout: Layout
     processes: Processes
@@ -75,6 +80,7 @@ class Sandbox:
     environ: Mapping[str, str]
     watch: Callable[[PartEvent], None] = field(default=lambda _: None)
     say: Callable[[str], None] = field(default=lambda _: None)
+    cancel: Cancel = field(default_factory=Cancel)
 
     def programs(self, kubeconfig: Path | None = None) -> tuple[str, ...]:
         """The external programs that ``up`` needs, by their names in the toolchain."""
@@ -186,11 +192,16 @@ class Sandbox:
         return {part.name: part for part in everything}, cluster
 
     def _starter(self) -> Starter:
-        return Starter(self.layout, self.processes, clock=self.clock, watch=self.watch)
+        return Starter(self.layout, self.processes, clock=self.clock, watch=self.watch, cancel=self.cancel)
 
     def _exclusively(self, action: str) -> AbstractContextManager[None]:
         return states.exclusively(
-            self.layout, action, patience=_UP_PATIENCE, on_wait=lambda holder: self.say(f"waiting for {holder}")
+            self.layout,
+            action,
+            clock=self.clock,
+            cancel=self.cancel,
+            patience=_PATIENCE,
+            on_wait=lambda holder: self.say(f"waiting for {holder}"),
         )
 
 

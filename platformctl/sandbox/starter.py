@@ -78,6 +78,7 @@ class Starter:
         *,
         clock: Clock,
         watch: Callable[[PartEvent], None],
+        cancel: Cancel | None = None,
         look: Callable[[Readiness, Path], str] = readiness.look,
     ) -> None:
         self.layout = layout
@@ -85,6 +86,7 @@ class Starter:
         self._processes = processes
         self._clock = clock
         self._watch = watch
+        self._cancel = cancel or Cancel()
         self._look = look
         self._lock = threading.Lock()
 
@@ -134,7 +136,7 @@ class Starter:
 
     def _start(self, parts: Mapping[str, Part], repair: Repair) -> None:
         levels(parts, frozenset(parts))  # refuses a circle before anything is started
-        cancel = Cancel()
+        cancel = Cancel(self._cancel)
         left, ready = dict(parts), set[str]()
         with ThreadPoolExecutor(max_workers=max(1, len(parts))) as pool:
             jobs: dict[Future[None], str] = {}
@@ -203,6 +205,7 @@ class Starter:
     def _stop(self, names: frozenset[str]) -> None:
         parts = {name: self.state.records[name].part for name in names}
         for level in reversed(levels(parts, names)):
+            self._cancel.check()
             with ThreadPoolExecutor(max_workers=len(level)) as pool:
                 for job in [pool.submit(self._stop_one, self.state.records[name]) for name in level]:
                     job.result()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from platformctl.core.cancel import Cancel
+from platformctl.core.clock import Clock
 from platformctl.core.command import Child
 from platformctl.core.errors import PreconditionError, TransientError
 from platformctl.sandbox.layout import Layout
@@ -114,12 +116,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def exclusively(layout: Layout, action: str, *, patience: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+def exclusively(
+    layout: Layout, action: str, *, clock: Clock, cancel: Cancel, patience: float, on_wait: Callable[[str], None]
+) -> Iterator[None]:
     """Holds the sandbox's lock; the kernel frees it when its holder dies, by whatever signal.
 
     ``action`` is what others are told we do. ``on_wait`` is called, with what the holder does, before waiting for it.
     Raises TransientError when the lock is still held after ``patience`` seconds, PreconditionError when the folder
-    cannot be written.
+    cannot be written, and the reason of ``cancel`` when that stops.
     """
     from filelock import FileLock, Timeout
 
@@ -128,16 +132,21 @@ def exclusively(layout: Layout, action: str, *, patience: float, on_wait: Callab
     except OSError as error:
         raise PreconditionError(f"{layout.directory} cannot be written: {error.strerror}") from error
     lock, holder = FileLock(layout.lock), layout.directory / "lock.holder"
-    try:
+    limit, told = clock.monotonic() + patience, False
+    while not lock.is_locked:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            on_wait(_holder(holder))
-            lock.acquire(timeout=patience, poll_interval=0.1)
-    except Timeout as error:
-        raise TransientError(
-            f"the sandbox is still being changed by {_holder(holder)} after {patience:g} s", hint="try again later"
-        ) from error
+            if clock.monotonic() >= limit:
+                who = _holder(holder)
+                raise TransientError(
+                    f"the sandbox is still being changed by {who} after {patience:g} s", hint="try again later"
+                ) from None
+            if not told:
+                on_wait(_holder(holder))
+                told = True
+            clock.wait(0.1, cancel.event)
+            cancel.check()
     try:
         write_private(holder, f"`{action}` (pid {os.getpid()})")
         yield

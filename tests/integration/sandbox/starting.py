@@ -11,6 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import SystemClock
 from platformctl.core.command import Child, Command
 from platformctl.sandbox.layout import Layout
@@ -69,8 +70,16 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     processes = OrphaningProcesses() if fate == ["orphans"] else SystemProcesses()
-    with exclusively(layout, f"sandbox {action}", patience=60.0, on_wait=lambda who: say(f"waiting for {who}")):
-        starter = Starter(layout, processes, clock=SystemClock(), watch=watch)
+    clock, cancel = SystemClock(), Cancel()
+    with exclusively(
+        layout,
+        f"sandbox {action}",
+        clock=clock,
+        cancel=cancel,
+        patience=60.0,
+        on_wait=lambda who: say(f"waiting for {who}"),
+    ):
+        starter = Starter(layout, processes, clock=clock, watch=watch)
         if action == "up":
             starter.up(parts(layout, (int(ports[0]), int(ports[1]))))
         else:

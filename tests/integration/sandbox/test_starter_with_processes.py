@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import SystemClock
 from platformctl.core.command import Child, Command
 from platformctl.process import children, detached
@@ -140,7 +141,10 @@ def test_two_starts_at_once_make_one_sandbox_and_the_second_says_that_it_waits(
     layout: Layout, ports: tuple[int, int]
 ) -> None:
     started = []
-    with states.exclusively(layout, "sandbox down", patience=30.0, on_wait=lambda _: None):
+    clock = SystemClock()
+    with states.exclusively(
+        layout, "sandbox down", clock=clock, cancel=Cancel(), patience=30.0, on_wait=lambda _: None
+    ):
         for _ in range(2):
             child, log = start_elsewhere(layout, ports)
             started.append((child, log))

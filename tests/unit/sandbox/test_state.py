@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import stat
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from platformctl.core.cancel import Cancel
+from platformctl.core.clock import Clock, SystemClock
 from platformctl.core.command import Child
-from platformctl.core.errors import PreconditionError, TransientError
+from platformctl.core.errors import Interrupted, PreconditionError, TransientError
 from platformctl.sandbox.layout import Layout
 from platformctl.sandbox.part import OpenPort, Part
 from platformctl.sandbox.state import Record, State, exclusively, load, save, write_private
+from platformctl.testing import FakeClock
+
+
+def hold(
+    layout: Layout,
+    action: str,
+    clock: Clock,
+    on_wait: Callable[[str], None] = lambda _: None,
+    cancel: Cancel | None = None,
+) -> AbstractContextManager[None]:
+    return exclusively(layout, action, clock=clock, cancel=cancel or Cancel(), patience=30.0, on_wait=on_wait)
 
 
 def test_a_state_survives_the_file(tmp_path: Path) -> None:
@@ -46,10 +61,10 @@ def test_the_second_command_waits_and_is_told_for_whom(tmp_path: Path) -> None:
             order.append(holder)
             told.set()
 
-        with exclusively(layout, "sandbox down", patience=30.0, on_wait=wait):
+        with hold(layout, "sandbox down", SystemClock(), wait):
             order.append("second")
 
-    with exclusively(layout, "sandbox up", patience=30.0, on_wait=order.append):
+    with hold(layout, "sandbox up", SystemClock(), order.append):
         thread = threading.Thread(target=second)
         thread.start()
         assert told.wait(30.0)
@@ -62,8 +77,18 @@ def test_the_second_command_waits_and_is_told_for_whom(tmp_path: Path) -> None:
 def test_patience_ends(tmp_path: Path) -> None:
     layout = Layout.of(tmp_path)
     with (
-        exclusively(layout, "sandbox up", patience=0.0, on_wait=lambda _: None),
-        pytest.raises(TransientError, match="still being changed by `sandbox up`"),
-        exclusively(layout, "sandbox down", patience=0.0, on_wait=lambda _: None),
+        hold(layout, "sandbox up", FakeClock()),
+        pytest.raises(TransientError, match=r"still being changed by `sandbox up` .* after 30 s"),
+        hold(layout, "sandbox down", FakeClock()),
+    ):
+        pass
+
+
+def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
+    layout, cancel = Layout.of(tmp_path), Cancel()
+    with (
+        hold(layout, "sandbox up", FakeClock()),
+        pytest.raises(Interrupted),
+        hold(layout, "sandbox down", FakeClock(), lambda _: cancel.stop(Interrupted(2)), cancel),
     ):
         pass
