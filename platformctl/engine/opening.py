@@ -11,12 +11,13 @@ from platformctl import __version__
 from platformctl.core.cancel import Cancel
 from platformctl.core.errors import PlatformError, UsageError
 from platformctl.core.events import EventKind
+from platformctl.core.objects import ObjectStore
 from platformctl.engine.disk_store import DiskObjectStore
 from platformctl.engine.gates import AnswerBook
 from platformctl.engine.journal import Journal
 from platformctl.engine.parameters import resolve_parameters
 from platformctl.engine.record import Recorded, RunDirectory, check_run_id, new_run_id, parse_events
-from platformctl.engine.remote import RemoteRecord
+from platformctl.engine.remote import RemoteRecord, run_prefix
 from platformctl.engine.request import Request
 from platformctl.engine.scope import RunScope
 from platformctl.engine.stages import give_back, run_lease, take_lease
@@ -65,10 +66,10 @@ def latest_record(local: Recorded, stored: tuple[str, ...]) -> Recorded:
     return parse_events("".join(f"{line}\n" for line in stored))
 
 
-def answer_book(engine: Engine, environment: str, directory: RunDirectory) -> AnswerBook:
+def answer_book(records: ObjectStore | None, environment: str, directory: RunDirectory) -> AnswerBook:
     """Where the run's answers are: beside its record in the state bucket, else in its own folder."""
-    if engine.records is not None:
-        return AnswerBook(engine.records, f"runs/{environment}/{directory.id}/")
+    if records is not None:
+        return AnswerBook(records, run_prefix(environment, directory.id))
     return AnswerBook(DiskObjectStore(directory.path), "")
 
 
@@ -97,7 +98,7 @@ def _scope(engine: Engine, request: Request, directory: RunDirectory, cancel: Ca
         directory=directory,
         journal=journal,
         cancel=cancel,
-        answers=answer_book(engine, request.environment.name, directory),
+        answers=answer_book(engine.records, request.environment.name, directory),
         remote=remote,
     )
     return scope

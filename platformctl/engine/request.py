@@ -13,7 +13,6 @@ from platformctl.engine.pipeline import Pipeline
 from platformctl.engine.state import RunState
 from platformctl.spec.environment import Environment
 
-
 NO_WAIT = Duration(0.0)
 
 
