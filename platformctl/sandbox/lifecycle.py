@@ -25,6 +25,7 @@ from platformctl.sandbox.starter import PartEvent, PartFailed, Starter
 
 _NEEDED_LIBRARIES = ("cryptography", "moto", "flask", "flask_cors", "kubernetes")
 _PATIENCE = 600.0
+_SOCKETS_CLOSE_WITHIN = 3.0
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,11 @@ class Sandbox:
         """Each part that was started and not taken down; none when the sandbox is down. Needs no lock, no program."""
         from concurrent.futures import ThreadPoolExecutor
 
-        records = states.load(self.layout.state).records
+        records = [record for _, record in sorted(states.load(self.layout.state).records.items())]
         if not records:
             return []
         with ThreadPoolExecutor(max_workers=len(records)) as pool:
-            return list(pool.map(self._look, records.values()))
+            return list(pool.map(self._look, records))
 
     def log(self, part: str, *, earlier: bool = False) -> Path:
         """The log of a part's last start, or of the one before. Raises PreconditionError when there is none."""
@@ -167,10 +168,16 @@ class Sandbox:
     def _arrange(self, starter: Starter, stand_in: Path | None) -> tuple[dict[str, Part], Cluster]:
         """Chooses ports, writes every file the parts read, and returns the parts."""
         layout, alive = self.layout, starter.alive()
+        starter.end_unrecorded(alive)  # they may hold ports
         names = (*account.PORTS, *registry.PORTS, *(() if stand_in else kubernetes.PORTS))
         serving = frozenset(port for name in alive for port in starter.state.records[name].part.ports)
         chosen = ports.choose(
-            names, kept=starter.state.ports, movable=not alive, directory=layout.directory, serving=serving
+            names,
+            kept=starter.state.ports,
+            movable=not alive,
+            directory=layout.directory,
+            serving=serving,
+            free_soon=self._is_free_soon,
         )
         starter.settle({**starter.state.ports, **chosen}, str(stand_in or ""))
         everything = [registry.part(layout, chosen, self.program)]
@@ -190,6 +197,15 @@ class Sandbox:
         account.write_settings(layout, chosen, cluster)
         everything.append(account.part(layout, chosen, cluster))
         return {part.name: part for part in everything}, cluster
+
+    def _is_free_soon(self, port: int) -> bool:
+        limit = self.clock.monotonic() + _SOCKETS_CLOSE_WITHIN
+        while not ports.is_free(port):
+            if self.clock.monotonic() >= limit:
+                return False
+            self.clock.wait(0.05, self.cancel.event)
+            self.cancel.check()
+        return True
 
     def _starter(self) -> Starter:
         return Starter(self.layout, self.processes, clock=self.clock, watch=self.watch, cancel=self.cancel)

@@ -35,9 +35,12 @@ def choose(
     directory: Path,
     serving: frozenset[int] = frozenset(),
     free: Callable[[int], bool] = is_free,
+    free_soon: Callable[[int], bool] = is_free,
 ) -> dict[str, int]:
     """A port for each name: the kept one while it is free or our own part serves on it, else a new one.
 
+    ``free_soon`` is asked of kept ports and may wait: the kernel closes the sockets of a killed program with many
+    threads a moment after the program counts as dead.
     ``movable``: nothing runs yet, so a port that somebody else took in the meantime is replaced. Otherwise parts that
     live know the port: PreconditionError. Raises PreconditionError when no port is free.
     """
@@ -45,7 +48,7 @@ def choose(
     candidates = (port for port in _candidates(directory) if port not in kept.values())
     for name in names:
         port = kept.get(name)
-        if port is not None and port not in serving and not free(port):
+        if port is not None and port not in serving and not free_soon(port):
             if not movable:
                 raise PreconditionError(
                     f"port {port} of {name} is taken by another program",

@@ -110,7 +110,7 @@ class Starter:
             repair = decide(parts, self.state.records, alive)
             done = done.and_then(repair)
             self._stop(repair.stop)
-            self._end_unrecorded(alive - repair.stop)
+            self.end_unrecorded(alive - repair.stop)
             for name in sorted(repair.empty):
                 self._empty(parts[name])
             try:
@@ -129,10 +129,20 @@ class Starter:
         Raises PartFailed when a process cannot be ended.
         """
         self._stop(self.alive())
-        self._end_unrecorded(frozenset())
+        self.end_unrecorded(frozenset())
         self.layout.connection.unlink(missing_ok=True)
         shutil.rmtree(self.layout.directory / "kept", ignore_errors=True)
         self._keep(State(ports=self.state.ports))
+
+    def end_unrecorded(self, alive: frozenset[str]) -> None:
+        """Ends what carries our mark but belongs to no part in ``alive``: its starter died before it was recorded, or it
+        outlived the part that started it."""
+        for name, found in self._processes.marked(self.layout.directory).items():
+            if name in alive:
+                continue
+            for child in found:
+                self._watch(PartEvent(name, Phase.STOPPING, f"pid {child.pid} was left over"))
+                self._end(name, child, _LEFTOVER_GRACE)
 
     def _start(self, parts: Mapping[str, Part], repair: Repair) -> None:
         levels(parts, frozenset(parts))  # refuses a circle before anything is started
@@ -218,16 +228,6 @@ class Starter:
         with self._lock:
             self._keep(self.state.without(name))
         self._watch(PartEvent(name, Phase.STOPPED, seconds=self._clock.monotonic() - begun))
-
-    def _end_unrecorded(self, recorded: frozenset[str]) -> None:
-        """Ends what carries our mark but belongs to no part that runs: a starter died before it could record it, or a
-        part died before its children."""
-        for name, found in self._processes.marked(self.layout.directory).items():
-            if name in recorded:
-                continue
-            for child in found:
-                self._watch(PartEvent(name, Phase.STOPPING, f"pid {child.pid} was left over"))
-                self._end(name, child, _LEFTOVER_GRACE)
 
     def _end(self, name: str, child: Child, grace: float) -> None:
         self._processes.stop(child, grace)

@@ -29,28 +29,33 @@ def test_two_directories_begin_at_different_ports() -> None:
 
 def test_ports_are_kept() -> None:
     kept = {"a": 25_000, "b": 25_001}
-    assert choose(("a", "b"), kept=kept, movable=True, directory=HERE, free=everything) == kept
+    assert choose(("a", "b"), kept=kept, movable=True, directory=HERE, free=everything, free_soon=everything) == kept
 
 
 def test_a_new_name_gets_no_port_that_is_kept_for_another() -> None:
     first = choose(("a",), kept={}, movable=True, directory=HERE, free=everything)
-    both = choose(("a", "b"), kept=first, movable=False, directory=HERE, free=everything)
+    both = choose(("a", "b"), kept=first, movable=False, directory=HERE, free=everything, free_soon=everything)
     assert both["a"] == first["a"] != both["b"]
 
 
 def test_a_taken_port_is_replaced_while_nothing_runs() -> None:
-    chosen = choose(("a",), kept={"a": 25_000}, movable=True, directory=HERE, free=lambda port: port != 25_000)
+    chosen = choose(("a",), kept={"a": 25_000}, movable=True, directory=HERE, free_soon=lambda port: port != 25_000)
     assert chosen["a"] != 25_000
 
 
 def test_a_taken_port_is_refused_while_other_parts_know_it() -> None:
     with pytest.raises(PreconditionError, match="port 25000 of a is taken by another program"):
-        choose(("a",), kept={"a": 25_000}, movable=False, directory=HERE, free=lambda port: port != 25_000)
+        choose(("a",), kept={"a": 25_000}, movable=False, directory=HERE, free_soon=lambda port: port != 25_000)
 
 
 def test_a_port_our_own_part_serves_on_is_not_taken() -> None:
     chosen = choose(
-        ("a",), kept={"a": 25_000}, movable=False, directory=HERE, serving=frozenset({25_000}), free=lambda _: False
+        ("a",),
+        kept={"a": 25_000},
+        movable=False,
+        directory=HERE,
+        serving=frozenset({25_000}),
+        free_soon=lambda _: False,
     )
     assert chosen == {"a": 25_000}
 
