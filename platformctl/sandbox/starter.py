@@ -135,8 +135,8 @@ class Starter:
         self._keep(State(ports=self.state.ports))
 
     def end_unrecorded(self, alive: frozenset[str]) -> None:
-        """Ends what carries our mark but belongs to no part in ``alive``: its starter died before it was recorded, or it
-        outlived the part that started it."""
+        """Ends what carries our mark but belongs to no part in ``alive``: its starter died before it was recorded, or
+        it outlived the part that started it."""
         for name, found in self._processes.marked(self.layout.directory).items():
             if name in alive:
                 continue

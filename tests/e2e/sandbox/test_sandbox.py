@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -60,13 +61,14 @@ def api(kubeconfig: Path) -> client.ApiClient:
 
 def create_config_map(kubeconfig: Path, name: str) -> None:
     with api(kubeconfig) as connection:
-        client.CoreV1Api(connection).create_namespaced_config_map("default", {"metadata": {"name": name}})
+        core: Any = client.CoreV1Api(connection)
+        core.create_namespaced_config_map("default", {"metadata": {"name": name}})
 
 
 def config_maps(kubeconfig: Path) -> set[str]:
     with api(kubeconfig) as connection:
-        found = client.CoreV1Api(connection).list_namespaced_config_map("default").items
-        return {item.metadata.name for item in found}
+        core: Any = client.CoreV1Api(connection)
+        return {item.metadata.name for item in core.list_namespaced_config_map("default").items}
 
 
 def test_every_part_is_healthy_and_takes_a_known_amount_of_memory(sandbox: RunningSandbox) -> None:
@@ -102,7 +104,8 @@ def test_a_deployment_becomes_ready_on_a_simulated_node(sandbox: RunningSandbox)
     spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": template}
     node = {"metadata": {"name": "becomes-ready", "annotations": {"kwok.x-k8s.io/node": "fake"}}}
     with api(sandbox.kubeconfig) as connection:
-        core, apps = client.CoreV1Api(connection), client.AppsV1Api(connection)
+        core: Any = client.CoreV1Api(connection)
+        apps: Any = client.AppsV1Api(connection)
         core.create_node(node)
         try:
             apps.create_namespaced_deployment("default", {"metadata": {"name": "becomes-ready"}, "spec": spec})
