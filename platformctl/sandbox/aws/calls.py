@@ -142,8 +142,8 @@ class Call:
         return self.action or self._routed()
 
     def _routed(self) -> str:
-            from moto.moto_server.werkzeug_app import BackendRequest
-    from werkzeug.exceptions import NotFound
+        from moto.moto_server.werkzeug_app import BackendRequest
+        from werkzeug.exceptions import NotFound
 
         try:
             router = _router(_MODELS.get(self.service, self.service))
