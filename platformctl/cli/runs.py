@@ -94,15 +94,23 @@ def logs(output: Output, /, run: str, step: str, tail: int | None) -> None:
 @command.command("report", cls=PlatformCommand, example="platformctl runs report 20260926T101500Z-provision-7f3a")
 @click.argument("run", metavar="RUN")
 @click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "junit"]),
+    default="html",
+    show_default=True,
+    help="html: one page that needs nothing else; junit: XML for a CI server's test results.",
+)
+@click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it; else beside the record."
 )
-def report(output: Output, /, run: str, out: Path | None) -> None:
-    """Make one self-contained HTML page of a run."""
-    from platformctl.reporters.html import render
+def report(output: Output, /, run: str, form: str, out: Path | None) -> None:
+    """Make one self-contained HTML page of a run, or JUnit XML."""
+    from platformctl.reporters import html, junit
 
     history, _ = _history("", output)
     history.read(run)
-    path = render(history.directory(run).path, out)
+    path = {"html": html, "junit": junit}[form].render(history.directory(run).path, out)
     document = {"schemaVersion": SCHEMA_VERSION, "run": run, "path": str(path)}
     output.emit(document, text=lambda console: console.print(str(path), markup=False, soft_wrap=True))
 

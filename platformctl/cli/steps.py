@@ -149,7 +149,7 @@ def _execute(output: Output, step_type: type[Step], env: str, values: Mapping[st
     from platformctl.cli.wiring import environment
 
     pipeline = one_step_pipeline(step_type, values)
-    running.execute(output, pipeline, environment(env), parameters=values, dry_run=dry_run)
+    running.execute(output, pipeline, environment(env), file=env, parameters=values, dry_run=dry_run)
 
 
 def _option(field: Field) -> click.Option:

@@ -146,6 +146,7 @@ def _restore(scope: RunScope, recorded: Recorded) -> None:
     start = {
         "pipeline": request.pipeline.name,
         "environment": request.environment.name,
+        "timezone": request.environment.timezone,
         "parameters": dict(scope.parameters),
         "dry_run": request.dry_run,
         "revision": request.revision,

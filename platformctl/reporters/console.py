@@ -15,8 +15,8 @@ from platformctl.core.clock import Clock
 from platformctl.core.errors import Status
 from platformctl.core.events import Event, EventKind, Reporter
 from platformctl.engine.state import StageState, StepState
-from platformctl.reporters.history import Activity, RunHistory, title
 from platformctl.reporters.narration import Line, narrate
+from platformctl.reporters.view import Activity, RunView, title
 from platformctl.reporters.wording import count, duration, one_line, stamp
 
 _GLYPHS = {
@@ -50,12 +50,12 @@ class PlainReporter:
     def __init__(self, console: Console, *, zone: tzinfo) -> None:
         self._console = console
         self._zone = zone
-        self._history = RunHistory()
+        self._view = RunView()
 
     def handle(self, event: Event) -> None:
         """Prints the event's line, if it has one."""
-        line = narrate(event, self._history)
-        self._history.apply(event)
+        line = narrate(event, self._view)
+        self._view.apply(event)
         if line is None:
             return
         time = stamp(event.time, self._zone)
@@ -79,7 +79,7 @@ class LiveReporter:
     def __init__(self, console: Console, *, clock: Clock) -> None:
         self._console = console
         self._clock = clock
-        self._history = RunHistory()
+        self._view = RunView()
         self._lock = threading.Lock()  # rich redraws from a thread of its own
         self._live = Live(
             console=console,
@@ -94,8 +94,8 @@ class LiveReporter:
     def handle(self, event: Event) -> None:
         """Takes the event into the display and prints its line above it."""
         with self._lock:
-            line = narrate(event, self._history)
-            self._history.apply(event)
+            line = narrate(event, self._view)
+            self._view.apply(event)
         if event.kind in {EventKind.GATE_ASKED, EventKind.RUN_FINISHED}:
             self._live.stop()  # somebody is about to be asked at this terminal
         elif event.kind is EventKind.STEP_STARTED:
@@ -111,21 +111,21 @@ class LiveReporter:
     def _frame(self) -> Group:
         with self._lock:
             return frame(
-                self._history,
+                self._view,
                 self._clock.now(),
                 rows=max(_FEWEST_ROWS, min(_MOST_ROWS, self._console.height // 2)),
                 ascii_only=_ascii_only(self._console),
             )
 
 
-def frame(history: RunHistory, now: datetime, *, rows: int, ascii_only: bool = False) -> Group:
+def frame(view: RunView, now: datetime, *, rows: int, ascii_only: bool = False) -> Group:
     """The moving part: one row per running step, at most ``rows`` of them, and a row that sums up."""
-    running = [(stage, step) for stage, step in _steps(history) if step.status is Status.RUNNING]
+    running = [(stage, step) for stage, step in _steps(view) if step.status is Status.RUNNING]
     shown = running if len(running) <= rows else running[: rows - 1]
-    lines = [_row(title(stage, step), history.activity(step), now, ascii_only=ascii_only) for stage, step in shown]
+    lines = [_row(title(stage, step), view.activity(step), now, ascii_only=ascii_only) for stage, step in shown]
     if len(running) > len(shown):
         lines.append(Text(f"    and {len(running) - len(shown)} more running"))
-    lines.append(_footer(history, now, len(running)))
+    lines.append(_footer(view, now, len(running)))
     for line in lines:
         line.no_wrap, line.overflow = True, "crop" if ascii_only else "ellipsis"
     return Group(*lines)
@@ -156,8 +156,8 @@ def _lasting(event: Event) -> bool:
     )
 
 
-def _steps(history: RunHistory) -> Iterator[tuple[StageState, StepState]]:
-    return ((stage, step) for stage in history.stages for step in stage.steps.values())
+def _steps(view: RunView) -> Iterator[tuple[StageState, StepState]]:
+    return ((stage, step) for stage in view.stages for step in stage.steps.values())
 
 
 def _row(name: str, activity: Activity, now: datetime, *, ascii_only: bool) -> Text:
@@ -179,18 +179,18 @@ def _row(name: str, activity: Activity, now: datetime, *, ascii_only: bool) -> T
     return row
 
 
-def _footer(history: RunHistory, now: datetime, running: int) -> Text:
-    steps = [step for _, step in _steps(history)]
+def _footer(view: RunView, now: datetime, running: int) -> Text:
+    steps = [step for _, step in _steps(view)]
     done = sum(step.status.final for step in steps)
     parts = [f"{done}/{len(steps)} steps", f"{running} running"]
     waiting = len(steps) - done - running
     if waiting:
         parts.append(f"{waiting} to come")
-    left = [stage for stage in history.stages if stage.status is Status.PENDING]
+    left = [stage for stage in view.stages if stage.status is Status.PENDING]
     if left:
         parts.append(count(len(left), "more stage"))
-    if history.state.started is not None:
-        parts.insert(0, duration((now - history.state.started).total_seconds()))
+    if view.state.started is not None:
+        parts.insert(0, duration((now - view.state.started).total_seconds()))
     return Text("  " + ", ".join(parts), style="bright_black")
 
 

@@ -26,10 +26,10 @@ from platformctl.core.errors import Status
 from platformctl.engine.record import RunDirectory
 from platformctl.engine.state import StageState, StepState
 from platformctl.engine.step import ArtifactKind
-from platformctl.reporters import changes, history
+from platformctl.reporters import changes, view
 from platformctl.reporters.changes import Proposal
-from platformctl.reporters.history import Activity, Failure, RunHistory, title
 from platformctl.reporters.timeline import Axis, Bar
+from platformctl.reporters.view import Activity, Failure, RunView, title
 from platformctl.reporters.wording import clean, count, duration, moment, one_line
 
 FILE_NAME = "report.html"
@@ -55,7 +55,7 @@ def render(run_directory: Path, out: Path | None = None) -> Path:
 
 def document(run_directory: Path) -> str:
     """The page. Raises PreconditionError when the directory holds no run."""
-    run = history.read(run_directory)
+    run = view.read(run_directory)
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     zone = _zone(run)
@@ -68,7 +68,7 @@ def document(run_directory: Path) -> str:
         .get_template("report.html")
         .render(
             run=run.state,
-            history=run,
+            view=run,
             style=Markup(style),  # noqa: S704 - our own file
             style_hash=digest,
             zone=zone,
@@ -147,7 +147,7 @@ class Guidance:
     commands: tuple[str, ...] = ()
 
 
-def _stage_rows(run: RunHistory, stage: StageState, axis: Axis) -> StageRows:
+def _stage_rows(run: RunView, stage: StageState, axis: Axis) -> StageRows:
     rows = []
     for step in stage.steps.values():
         activity = run.activity(step)
@@ -182,7 +182,7 @@ def _log_tail(run_directory: Path, step: StepState) -> str:
     return clean("\n".join(lines[-LOG_LINES:]))
 
 
-def _proposals(run: RunHistory, run_directory: Path) -> Iterator[Proposal]:
+def _proposals(run: RunView, run_directory: Path) -> Iterator[Proposal]:
     directory = RunDirectory(run_directory)
     recorded = [artifact for step in run.state.steps() for artifact in step.artifacts]
     names = [str(artifact.get("name", "")) for artifact in recorded if artifact.get("kind") == ArtifactKind.PROPOSAL]
@@ -192,39 +192,53 @@ def _proposals(run: RunHistory, run_directory: Path) -> Iterator[Proposal]:
             yield changes.read(directory.artifact_path(name, ArtifactKind.PROPOSAL), PurePosixPath(name).stem)
 
 
-def _whole(run: RunHistory) -> float:
+def _whole(run: RunView) -> float:
     if run.state.started is None or run.latest is None:
         return 0.0
     return (run.latest - run.state.started).total_seconds()
 
 
-def _guidance(run: RunHistory) -> Guidance | None:
-    again = ["platformctl", "run", run.state.pipeline, "--env", run.state.environment, "--resume", run.state.id]
+def _guidance(run: RunView) -> Guidance | None:
     match run.state.status:
         case Status.WAITING:
             return Guidance(
                 "The run is parked until somebody answers. Look at the changes below, then:",
-                _commands(["platformctl", "runs", "approve", run.state.id], again),
+                _commands(*([_approve(run)] if run.state.question else []), _again(run)),
             )
         case Status.FAILED | Status.ERRORED | Status.ABORTED:
             return Guidance(
                 "What finished is recorded and will not be done twice. When the cause is gone, go on with:",
-                _commands(again),
+                _commands(_again(run)),
             )
         case Status.RUNNING | Status.PENDING:
             return Guidance(
                 "This page shows the run as far as it was recorded. If its process is gone, go on with:",
-                _commands(again),
+                _commands(_again(run)),
             )
         case _:
             return None
+
+
+def _approve(run: RunView) -> list[str]:
+    gate = run.state.question
+    digest = gate[1].digest if gate else ""
+    return ["platformctl", "runs", "approve", run.state.id, digest, "--env", run.state.environment]
+
+
+def _again(run: RunView) -> list[str]:
+    """The command that goes on with the run; a step that ran by itself is run again."""
+    state = run.state
+    if list(state.stages) == ["step"]:
+        flags = [word for name, value in state.parameters.items() for word in (f"--{name.replace('_', '-')}", value)]
+        return ["platformctl", "steps", "run", state.pipeline.removeprefix("step-"), "--env", state.environment, *flags]
+    return ["platformctl", "run", state.pipeline, "--env", state.environment, "--resume", state.id]
 
 
 def _commands(*argvs: Iterable[str]) -> tuple[str, ...]:
     return tuple(shlex.join(one_line(word) for word in argv) for argv in argvs)
 
 
-def _zone(run: RunHistory) -> tzinfo:
+def _zone(run: RunView) -> tzinfo:
     try:
         return ZoneInfo(str(run.facts.get("timezone") or "UTC"))
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from platformctl.core.errors import Status
 from platformctl.engine.state import StageState, StepState
-from platformctl.reporters import history
-from platformctl.reporters.history import Failure, RunHistory
+from platformctl.reporters import view
+from platformctl.reporters.view import Failure, RunView
 from platformctl.reporters.wording import clean
 
 FILE_NAME = "junit.xml"
@@ -23,13 +23,13 @@ def render(run_directory: Path, out: Path | None = None) -> Path:
     Raises PreconditionError when the directory holds no run.
     """
     path = out or run_directory / FILE_NAME
-    tree = ET.ElementTree(document(history.read(run_directory)))
+    tree = ET.ElementTree(document(view.read(run_directory)))
     ET.indent(tree)
     tree.write(path, encoding="utf-8", xml_declaration=True)
     return path
 
 
-def document(run: RunHistory) -> ET.Element:
+def document(run: RunView) -> ET.Element:
     """``testsuites`` with one ``testsuite`` per stage that has steps."""
     suites = [_suite(run, stage) for stage in run.stages if stage.steps]
     root = ET.Element("testsuites", name=clean(f"{run.state.pipeline} {run.state.environment}".strip()))
@@ -39,7 +39,7 @@ def document(run: RunHistory) -> ET.Element:
     return root
 
 
-def _suite(run: RunHistory, stage: StageState) -> ET.Element:
+def _suite(run: RunView, stage: StageState) -> ET.Element:
     steps = list(stage.steps.values())
     suite = ET.Element(
         "testsuite",
@@ -57,7 +57,7 @@ def _suite(run: RunHistory, stage: StageState) -> ET.Element:
     return suite
 
 
-def _case(run: RunHistory, stage: StageState, step: StepState) -> ET.Element:
+def _case(run: RunView, stage: StageState, step: StepState) -> ET.Element:
     # Jenkins groups by class name and cuts it at dots into packages: pipeline.stage is the grouping wanted.
     group = f"{run.state.pipeline or 'run'}.{stage.name}"
     seconds = run.activity(step).seconds or 0

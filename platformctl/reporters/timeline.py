@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from platformctl.reporters.history import Span
+from platformctl.reporters.view import Span
 
 _IDLE_SECONDS = 15.0
 _IDLE_SHARE = 0.25

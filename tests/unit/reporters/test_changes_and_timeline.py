@@ -11,8 +11,8 @@ import pytest
 
 from platformctl.reporters import changes
 from platformctl.reporters.changes import Action, Proposal, ValueKind
-from platformctl.reporters.history import Span
 from platformctl.reporters.timeline import Axis
+from platformctl.reporters.view import Span
 from platformctl.reporters.wording import clean, duration
 from tests.unit.reporters.sample_runs import START, UNKNOWN, secret
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from platformctl.core.events import Event, EventKind
 from platformctl.reporters.console import LiveReporter, PlainReporter, console_reporter, frame
-from platformctl.reporters.history import RunHistory
+from platformctl.reporters.view import RunView
 from tests.unit.reporters import sample_runs
 from tests.unit.reporters.sample_runs import RUN, START, Recording
 
@@ -61,11 +61,11 @@ def live(events: list[Event], *, width: int = 80, height: int = 24, second: floa
 def drawn(
     recording: Recording, *, second: float, rows: int = 12, width: int = 80, ascii_only: bool = False
 ) -> list[str]:
-    history = RunHistory()
+    view = RunView()
     for event in recording.events:
-        history.apply(event)
+        view.apply(event)
     console = Console(file=io.StringIO(), record=True, width=width)
-    console.print(frame(history, START + timedelta(seconds=second), rows=rows, ascii_only=ascii_only))
+    console.print(frame(view, START + timedelta(seconds=second), rows=rows, ascii_only=ascii_only))
     return console.export_text().splitlines()
 
 

@@ -16,7 +16,7 @@ from platformctl.core.errors import PreconditionError
 from platformctl.core.events import EventKind
 from platformctl.reporters import html
 from tests.unit.reporters import sample_runs
-from tests.unit.reporters.sample_runs import RUN, Recording
+from tests.unit.reporters.sample_runs import DIGEST, RUN, Recording
 
 
 class Page(HTMLParser):
@@ -100,6 +100,12 @@ def test_a_command_to_paste_is_quoted_against_hostile_names(tmp_path: Path) -> N
     assert f"platformctl run provision --env 'dev; rm -rf ~' --resume {RUN}" in page(recording, tmp_path).text
 
 
+def test_a_step_that_ran_by_itself_is_run_again(tmp_path: Path) -> None:
+    recording = Recording().start(pipeline="step-stack-plan", stages=["step"], parameters={"stack": "net"})
+    recording.add(1, EventKind.RUN_FINISHED, status="FAILED", error={"message": "no"})
+    assert "platformctl steps run stack-plan --env dev --stack net" in page(recording, tmp_path).section("next")
+
+
 def test_who_what_when_and_at_which_revision_are_told_in_the_environment_s_time_zone(tmp_path: Path) -> None:
     facts = page(sample_runs.succeeded(), tmp_path).section("facts")
     for said in (
@@ -150,7 +156,7 @@ def test_a_waiting_run_shows_the_question_then_the_plan_then_the_steps(tmp_path:
     made = page(sample_runs.waiting(), tmp_path)
     order = [attributes["id"] for tag, attributes in made.elements if tag == "h2"]
     assert order == ["next", "facts", "gates", "plan", "timeline", "outputs"]
-    assert f"platformctl runs approve {RUN}" in made.section("next")
+    assert f"platformctl runs approve {RUN} {DIGEST} --env dev" in made.section("next")
     gate = made.section("gates")
     assert "waiting" in gate
     assert "of platform-leads, open until 2026-09-27 19:15:09 KST" in gate

@@ -72,7 +72,7 @@ class Activity:
 
 
 @dataclass
-class GateHistory:
+class GateView:
     """A question, and every answer that was given to it."""
 
     stage: str
@@ -101,7 +101,7 @@ class Notice:
     where: str = ""
 
 
-class RunHistory:
+class RunView:
     """Feed it events in their order with ``apply``, then read it."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class RunHistory:
         """The detail of RUN_STARTED, ``timezone`` among it."""
         self.latest: datetime | None = None
         self.activities: dict[str, Activity] = {}
-        self.gates: list[GateHistory] = []
+        self.gates: list[GateView] = []
         self.warnings: list[Notice] = []
         self.notices: list[Notice] = []
 
@@ -141,15 +141,15 @@ def title(stage: StageState | str, step: StepState | str) -> str:
     return name.removeprefix(f"{stage_name}/") or name
 
 
-def read(run_directory: Path) -> RunHistory:
-    """The history of a recorded run. Raises PreconditionError when the directory holds none."""
+def read(run_directory: Path) -> RunView:
+    """A recorded run. Raises PreconditionError when the directory holds none."""
     directory = RunDirectory(run_directory)
-    history = RunHistory()
+    view = RunView()
     for event in directory.read().events if directory.exists else ():
-        history.apply(event)
-    if history.state.started is None:
+        view.apply(event)
+    if view.state.started is None:
         raise PreconditionError(f"{run_directory} holds no record of a run", hint="platformctl runs list")
-    return history
+    return view
 
 
 def names(value: Any) -> str:
@@ -161,11 +161,11 @@ def names(value: Any) -> str:
     return str(value or "")
 
 
-def _run_started(run: RunHistory, event: Event) -> None:
+def _run_started(run: RunView, event: Event) -> None:
     run.facts = event.detail
 
 
-def _run_resumed(run: RunHistory, event: Event) -> None:
+def _run_resumed(run: RunView, event: Event) -> None:
     actor = event.detail.get("actor")
     run.notices.append(Notice(event.time, f"resumed by {actor}" if actor else "resumed"))
     for activity in run.activities.values():
@@ -173,7 +173,7 @@ def _run_resumed(run: RunHistory, event: Event) -> None:
         _end(activity, event.time)
 
 
-def _step_started(run: RunHistory, event: Event) -> None:
+def _step_started(run: RunView, event: Event) -> None:
     activity = run.activity(event.step)
     activity.attempt = int(event.detail.get("attempt") or activity.attempt + 1)
     activity.progress, activity.last_line, activity.retry_at = "", "", None
@@ -181,19 +181,19 @@ def _step_started(run: RunHistory, event: Event) -> None:
     activity.spans.append(Span(event.time))
 
 
-def _step_progress(run: RunHistory, event: Event) -> None:
+def _step_progress(run: RunView, event: Event) -> None:
     current, total = event.detail.get("current"), event.detail.get("total")
     text = str(event.detail.get("message", ""))
     run.activity(event.step).progress = f"{text} {current}/{total}".strip() if total else text
 
 
-def _step_line(run: RunHistory, event: Event) -> None:
+def _step_line(run: RunView, event: Event) -> None:
     line = str(event.detail.get("line", ""))
     if line.strip():
         run.activity(event.step).last_line = line
 
 
-def _step_retrying(run: RunHistory, event: Event) -> None:
+def _step_retrying(run: RunView, event: Event) -> None:
     activity = run.activity(event.step)
     failure = Failure.from_json(event.detail.get("error"))
     activity.retries.append(failure.message if failure else "")
@@ -201,13 +201,13 @@ def _step_retrying(run: RunHistory, event: Event) -> None:
     _end(activity, event.time)
 
 
-def _step_finished(run: RunHistory, event: Event) -> None:
+def _step_finished(run: RunView, event: Event) -> None:
     _end(run.activity(event.step), event.time)
 
 
-def _gate_asked(run: RunHistory, event: Event) -> None:
+def _gate_asked(run: RunView, event: Event) -> None:
     detail = event.detail
-    asked = GateHistory(
+    asked = GateView(
         event.stage,
         event.time,
         digest=str(detail.get("digest", "")),
@@ -223,7 +223,7 @@ def _gate_asked(run: RunHistory, event: Event) -> None:
         run.gates.append(asked)
 
 
-def _gate_answered(run: RunHistory, event: Event) -> None:
+def _gate_answered(run: RunView, event: Event) -> None:
     digest = event.detail.get("digest")
     for gate in reversed(run.gates):
         if gate.digest == digest and (not event.stage or gate.stage == event.stage):
@@ -231,23 +231,23 @@ def _gate_answered(run: RunHistory, event: Event) -> None:
             return
 
 
-def _lease_acquired(run: RunHistory, event: Event) -> None:
+def _lease_acquired(run: RunView, event: Event) -> None:
     holder = event.detail.get("took_over")
     if holder:
         run.notices.append(Notice(event.time, f"took over the lease of {names(holder)}", where=event.stage))
 
 
-def _lease_lost(run: RunHistory, event: Event) -> None:
+def _lease_lost(run: RunView, event: Event) -> None:
     failure = Failure.from_json(event.detail.get("error")) or Failure("", "another run took it over")
     run.warnings.append(Notice(event.time, f"the lease was lost: {failure.message}", failure.hint, event.stage))
 
 
-def _warning(run: RunHistory, event: Event) -> None:
+def _warning(run: RunView, event: Event) -> None:
     message, hint = str(event.detail.get("message", "")), str(event.detail.get("hint") or "")
     run.warnings.append(Notice(event.time, message, hint, event.step or event.stage))
 
 
-_HANDLERS: Mapping[EventKind, Callable[[RunHistory, Event], None]] = {
+_HANDLERS: Mapping[EventKind, Callable[[RunView, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
     EventKind.STEP_STARTED: _step_started,
