@@ -29,7 +29,7 @@ def command() -> None:
 @click.option(
     "--kubeconfig",
     metavar="PATH",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Use the cluster of this kubeconfig instead of an own control plane, until `down`.",
 )
 def up(output: Output, kubeconfig: Path | None) -> None:

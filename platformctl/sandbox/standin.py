@@ -21,12 +21,15 @@ def adopt(layout: Layout, kubeconfig: Path) -> Cluster:
     from kubernetes.config.config_exception import ConfigException
 
     if not kubeconfig.is_file():
-        raise PreconditionError(f"--kubeconfig {kubeconfig}: no such file")
+        raise PreconditionError(
+            f"the kubeconfig {kubeconfig} of the cluster that stands in is gone",
+            hint="platformctl sandbox down forgets it",
+        )
     settings = client.Configuration()
     try:
         config.load_kube_config(str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
-        raise PreconditionError(f"--kubeconfig {kubeconfig}: not a usable kubeconfig: {_first_line(error)}") from error
+        raise PreconditionError(f"{kubeconfig} is not a usable kubeconfig: {_first_line(error)}") from error
     settings.retries = False
     try:
         client.VersionApi(client.ApiClient(settings)).get_code(_request_timeout=10)

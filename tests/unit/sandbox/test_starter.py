@@ -14,7 +14,7 @@ from platformctl.sandbox.part import OpenPort, Part, Readiness
 from platformctl.sandbox.processes import Processes
 from platformctl.sandbox.starter import PartEvent, PartFailed, Phase, Starter
 from platformctl.testing import FakeClock
-from tests.unit.sandbox.fake_processes import FakeProcesses, ready
+from platformctl.testing.processes import FakeProcesses
 
 
 @pytest.fixture
@@ -27,6 +27,11 @@ def layout(tmp_path: Path) -> Layout:
 @pytest.fixture
 def processes() -> FakeProcesses:
     return FakeProcesses()
+
+
+def ready(_: Readiness, __: Path) -> str:
+    """A look that finds everything ready."""
+    return ""
 
 
 def parts(layout: Layout) -> dict[str, Part]:
