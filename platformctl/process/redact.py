@@ -24,6 +24,10 @@ SHORTEST = 6
 """Values with fewer characters are not replaced: they are too likely to be parts of ordinary words, and a log without
 its words helps nobody (Buildkite's agent has the same bound). A secret of five characters is not one."""
 
+LONGEST_DOCUMENT = 64 * 1024
+"""Characters up to which each line of a value counts as secret by itself: a key, not a rendered document."""
+
+_ANCHOR = 32  # characters by which a form is looked for; the rest is compared where they were found
 _USERINFO = 1024  # characters of a URL's user and password that are looked at
 # RFC 3986 3.2.1: user information ends with "@" and holds no "/", "?", "#" or space. A token without a password is one
 # in http(s) only: "ssh://git@host" names no secret.
@@ -31,32 +35,55 @@ _URL = (
     rf"(?P<web>https?://)[^\s/?#]{{1,{_USERINFO}}}@"
     rf"|(?P<any>://)(?=[^\s/?#@]{{0,{_USERINFO - 1}}}:)[^\s/?#]{{1,{_USERINFO}}}@"
 )
+_URL_ALONE = re.compile(_URL)
 _URL_BEGUN = re.compile(rf"(?:h(?:t(?:tp?)?)?|https?|(?:https?)?:(?:/(?:/[^\s/?#]{{0,{_USERINFO}}})?)?)\Z")
 _URL_LONGEST = _USERINFO + len("https://") + 1
 
 
 @dataclass(frozen=True)
+class _Found:
+    start: int
+    end: int
+    shown: str
+
+
 class _Matcher:
-    """What to look for. ``forms``: every way in which a secret may be written, longest first."""
+    """What to look for. ``forms``: every way in which a secret may be written."""
 
-    forms: tuple[str, ...] = ()
-    pattern: re.Pattern[str] = re.compile(_URL)
+    def __init__(self, forms: Iterable[str] = ()) -> None:
+        self.forms = frozenset(forms)
+        self._longest_first = sorted(self.forms, key=lambda form: (-len(form), form))
+        self._long = [form for form in self._longest_first if len(form) > _ANCHOR]
+        anchors = {form[:_ANCHOR] for form in self.forms}
+        self._begun = frozenset(anchor[:size] for anchor in anchors for size in range(1, len(anchor)))
+        self._pattern = re.compile("|".join((*map(re.escape, sorted(anchors)), _URL)))
 
-    @classmethod
-    def of(cls, forms: Iterable[str]) -> _Matcher:
-        ordered = tuple(sorted(set(forms), key=lambda form: (-len(form), form)))
-        return cls(ordered, re.compile("|".join((*map(re.escape, ordered), _URL))))
+    def find(self, text: str, place: int, limit: int) -> _Found | None:
+        """The first secret that begins in front of ``limit``; of several there, the longest."""
+        while (match := self._pattern.search(text, place)) and match.start() < limit:
+            start = match.start()
+            for form in self._longest_first:
+                if text.startswith(form, start):
+                    return _Found(start, start + len(form), MASK)
+            if url := _URL_ALONE.match(text, start):
+                return _Found(start, url.end(), f"{url['web'] or url['any']}{MASK}@")
+            place = start + 1  # begins like a secret and goes on otherwise
+        return None
 
     def undecided(self, text: str, start: int) -> int:
         """Where the earliest secret may begin that the end of the text cuts off; the text's length if none does."""
         earliest = len(text)
-        for form in self.forms:
-            place = text.find(form[0], max(start, len(text) - len(form) + 1), earliest)
+        for form in self._long:
+            place = text.find(form[:_ANCHOR], max(start, len(text) - len(form) + 1), earliest)
             while place != -1:
                 if form.startswith(text[place:]):
                     earliest = place
                     break
-                place = text.find(form[0], place + 1, earliest)
+                place = text.find(form[:_ANCHOR], place + 1, earliest)
+        for place in range(max(start, len(text) - _ANCHOR + 1), earliest):
+            if text[place:] in self._begun:
+                earliest = place
+                break
         begun = _URL_BEGUN.search(text, max(start, len(text) - _URL_LONGEST))
         return min(earliest, begun.start()) if begun else earliest
 
@@ -70,15 +97,15 @@ class KnownSecrets:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: set[Secret] = set()
+        self._added: set[str] = set()
         self._matcher = _Matcher()
 
     def add(self, secret: Secret) -> None:
         """From now on the value, its usual encodings and each of its lines are replaced wherever text passes."""
         with self._lock:
-            if secret in self._known:
-                return
-            self._known.add(secret)
-            self._matcher = _Matcher.of((*self._matcher.forms, *_forms(secret.reveal())))
+            if secret not in self._known:
+                self._known.add(secret)
+                self._added.update(_forms(secret.reveal()))
 
     def redact(self, text: str) -> str:
         """The text with every known secret replaced by ``***``."""
@@ -91,8 +118,12 @@ class KnownSecrets:
 
     @property
     def matcher(self) -> _Matcher:
-        """What to look for now."""
-        return self._matcher
+        """What to look for now; made when it is first needed after an ``add``."""
+        with self._lock:
+            if not self._added <= self._matcher.forms:
+                self._matcher = _Matcher(self._matcher.forms | self._added)
+            self._added.clear()
+            return self._matcher
 
 
 class RedactedStream:
@@ -117,10 +148,9 @@ class RedactedStream:
             return len(text) if last else matcher.undecided(text, place)
 
         done, place, limit = [], 0, certain(0)
-        while (match := matcher.pattern.search(text, place)) and match.start() < limit:
-            scheme = match["web"] or match["any"]
-            done += [text[place : match.start()], f"{scheme}{MASK}@" if scheme else MASK]
-            place = match.end()
+        while found := matcher.find(text, place, limit):
+            done += [text[place : found.start], found.shown]
+            place = found.end
             if limit < place:
                 limit = certain(place)
         self._held = text[limit:]
@@ -128,7 +158,8 @@ class RedactedStream:
 
 
 def _forms(value: str) -> Iterator[str]:
-    for text in {value, *value.splitlines(), *(line.strip() for line in value.splitlines())}:
+    lines = value.splitlines() if len(value) <= LONGEST_DOCUMENT else []
+    for text in {value, value.strip(), *lines, *(line.strip() for line in lines)}:
         if len(text.strip()) >= SHORTEST:
             yield from (form for form in _encodings(text) if len(form) >= SHORTEST)
 
