@@ -57,7 +57,7 @@ class Failure:
     def error(self) -> PlatformError:
         """The error to raise."""
         whole = "\n".join(f"{item.summary}\n{item.detail}" for item in self.diagnostics)
-        known = self._lock(whole) or self._stale(whole) or self._credentials(whole) or self._transient(whole)
+        known = self._lock(whole) or self._stale(whole) or self._transient(whole) or self._credentials(whole)
         return known or self._provider(whole) or self._configuration() or self._denied(whole) or self._other()
 
     def _lock(self, text: str) -> PlatformError | None:

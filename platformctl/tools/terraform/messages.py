@@ -16,6 +16,8 @@ from platformctl.core.command import Stream
 Progress = Callable[[str], None]
 """Told in a few words what is being done: ``module.this.aws_subnet.a: Creating...``."""
 
+_LOCKED = frozenset({"planned_change", "apply_start"})
+"""Seen in an apply, they say that the state is locked; the first one comes before any resource is touched."""
 _SHOWN = frozenset({"apply_start", "apply_progress", "apply_complete", "apply_errored", "provision_start"})
 _DONE = frozenset({"apply_complete", "apply_errored"})
 
@@ -96,13 +98,13 @@ class Messages:
             self.diagnostics.append(Diagnostic.from_json(message["diagnostic"]))
         elif kind == "change_summary":
             self.changes = message.get("changes") or {}
-        elif kind in _SHOWN:
+        if kind in _LOCKED and self.on_start is not None:
+            started, self.on_start = self.on_start, None
+            started()
+        if kind in _SHOWN:
             self._work(str(kind), str(message.get("@message", "")))
 
     def _work(self, kind: str, text: str) -> None:
-        if self.on_start is not None:
-            started, self.on_start = self.on_start, None
-            started()
         if kind in _DONE:
             self.applied += 1
         if self.progress is not None and text:
