@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +44,12 @@ def up(output: Output, kubeconfig: Path | None) -> None:
     from platformctl.cli.wiring import interruptible, toolchain
 
     layout = _layout()
-    with toolchain() as programs, tools.progress(output) as show:
-        programs.sync(_sandbox(layout).programs(kubeconfig), show)
-    with interruptible() as (cancel, _), progress(output.progress) as display:
+    with toolchain() as programs:
+        missing = [name for name in _sandbox(layout).programs(kubeconfig) if not programs.look(name).accepted]
+        if missing:
+            with tools.progress(output) as show:
+                programs.sync(missing, show)
+    with interruptible() as (cancel, _), _telling_last_lines(output), progress(output.progress) as display:
         sandbox = _sandbox(layout, program=programs.find, watch=display.watch, say=display.say, cancel=cancel)
         started = sandbox.up(kubeconfig)
     statuses = sandbox.status()
@@ -111,6 +116,19 @@ def env(output: Output) -> None:
     connection = _connection(_layout())
     lines = [f"export {name}={shlex.quote(value)}" for name, value in connection["environment"].items()]
     output.emit(connection, text=lambda console: _print_lines(console, lines))
+
+
+@contextmanager
+def _telling_last_lines(output: Output) -> Iterator[None]:
+    """Shows what a part printed last before the error about it is shown."""
+    from platformctl.sandbox.starter import PartFailed
+
+    try:
+        yield
+    except PartFailed as error:
+        for line in error.tail:
+            output.progress.print(f"  | {line}", markup=False)
+        raise
 
 
 def _show_up(console: Console, started: Started, statuses: list[PartStatus]) -> None:

@@ -101,6 +101,8 @@ class Sandbox:
             known = frozenset(starter.state.records)
             stand_in = kubeconfig.resolve() if kubeconfig else _path(starter.state.kubeconfig)
             parts, cluster = self._arrange(starter, stand_in)
+            if "aws" not in starter.alive():
+                self.layout.connection.unlink(missing_ok=True)  # its access key is about to mean nothing
             repair = starter.up(parts)
             account.write_connection(self.layout, starter.state.ports, cluster, parts, self.environ)
         return Started(
