@@ -147,18 +147,17 @@ def _show_status(console: Console, statuses: list[PartStatus]) -> None:
         console.print("the sandbox is down; platformctl sandbox up starts it", markup=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("PART", "HEALTH", "PID", "PORTS", "MEMORY", "UP", "ENDPOINT"):
-        right = heading in {"PID", "MEMORY", "UP"}
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "HEALTH")
+    for heading in ("PART", "PID", "PORTS", "MEMORY", "UP"):
+        table.add_column(heading, justify="right" if heading in {"PID", "MEMORY", "UP"} else "left", no_wrap=True)
+    table.add_column("HEALTH", overflow="fold")
     for part in statuses:
         table.add_row(
             part.name,
-            Text(part.health, style="green" if part.healthy else "red"),
             str(part.pid) if part.memory is not None else "-",
             " ".join(map(str, part.ports)),
             f"{part.memory / 1024**2:.0f} MiB" if part.memory is not None else "-",
             _age(part.seconds),
-            part.endpoint,
+            Text(part.health, style="green" if part.healthy else "red"),
         )
     console.print(table)
     console.print(f"{sum(part.memory or 0 for part in statuses) / 1024**2:.0f} MiB in all")
