@@ -21,12 +21,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
 def approvers_of(environment: Environment) -> Approvers:
     """Who answers for this environment."""
     declared = environment.approvers
-    return Approvers(
-        users=frozenset(declared.users),
-        groups=frozenset(declared.groups),
-        quorum=declared.quorum,
-        expires=declared.expires,
-    )
+    return Approvers(frozenset(declared.users), frozenset(declared.groups), declared.quorum, declared.expires)
 
 
 def open_gate(scope: RunScope, stage: Stage, gate: Gate) -> dict[str, Any]:

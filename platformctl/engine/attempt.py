@@ -35,7 +35,9 @@ def run_step(scope: RunScope, instance: StepInstance, cancel: Cancel, stage_dead
     """Runs the step to its end in this thread; True when it succeeded. Never raises."""
     clock = scope.engine.clock
     started = clock.monotonic()
-    own = Deadline(clock, instance.step.deadline.seconds, instance.name)
+    kind = instance.step.kind
+    limit = scope.request.environment.deadlines.steps.get(kind, instance.step.deadline)
+    own = Deadline(clock, limit.seconds, instance.name)
     deadline = own.within(stage_deadline)
     inner = Cancel(cancel)
     try:

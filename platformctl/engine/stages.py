@@ -166,7 +166,8 @@ def _run_steps(scope: RunScope, stage: Stage, todo: Sequence[StepInstance]) -> N
         Node(instance.name, tuple(need for need in instance.needs if need in by_name), instance.step.cost)
         for instance in todo
     ]
-    deadline = Deadline(scope.engine.clock, stage.deadline.seconds, f"stage {stage.name}")
+    limit = scope.request.environment.deadlines.stages.get(stage.name, stage.deadline)
+    deadline = Deadline(scope.engine.clock, limit.seconds, f"stage {stage.name}")
     cancel, before = scope.cancel, len(scope.errors)
 
     def skip(skipped: Skipped) -> None:
