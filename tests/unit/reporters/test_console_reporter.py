@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,29 +12,16 @@ from rich.console import Console
 from platformctl.core.events import Event, EventKind
 from platformctl.reporters.console import LiveReporter, PlainReporter, console_reporter, frame
 from platformctl.reporters.view import RunView
+from platformctl.testing.clock import FakeClock
 from tests.unit.reporters import sample_runs
 from tests.unit.reporters.sample_runs import RUN, START, Recording
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
-class StoppedClock:
-    """Always the same time: what is shown depends on the events alone."""
-
-    def __init__(self, second: float) -> None:
-        self.time = START + timedelta(seconds=second)
-
-    def now(self) -> datetime:
-        """The time."""
-        return self.time
-
-    def monotonic(self) -> float:
-        """The time, as seconds."""
-        return self.time.timestamp()
-
-    def wait(self, seconds: float, wake: threading.Event | None = None) -> bool:
-        """Nobody waits in these tests."""
-        raise AssertionError("nothing here waits")
+def clock_at(second: float) -> FakeClock:
+    """A clock that stands there: nobody waits in these tests."""
+    return FakeClock(START + timedelta(seconds=second))
 
 
 def plain(events: list[Event]) -> list[str]:
@@ -49,7 +35,7 @@ def plain(events: list[Event]) -> list[str]:
 
 def live(events: list[Event], *, width: int = 80, height: int = 24, second: float = 0.0) -> str:
     console = Console(file=io.StringIO(), record=True, width=width, height=height, force_terminal=True)
-    reporter = LiveReporter(console, clock=StoppedClock(second))
+    reporter = LiveReporter(console, clock=clock_at(second))
     try:
         for event in events:
             reporter.handle(event)
@@ -128,7 +114,7 @@ def test_plain_lines_carry_no_escape_sequence_of_a_hostile_program() -> None:
 
 
 def test_a_terminal_gets_the_live_display_and_a_pipe_gets_lines() -> None:
-    clock = StoppedClock(0)
+    clock = clock_at(0)
     terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
     dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
     pipe = Console(file=io.StringIO())
@@ -199,7 +185,7 @@ def test_a_terminal_without_utf_8_gets_ascii() -> None:
 def test_the_cursor_comes_back_when_the_display_is_closed() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, height=24)
-    reporter = LiveReporter(console, clock=StoppedClock(1))
+    reporter = LiveReporter(console, clock=clock_at(1))
     for event in running(2).events:
         reporter.handle(event)
     assert "\x1b[?25l" in stream.getvalue()
@@ -210,7 +196,7 @@ def test_the_cursor_comes_back_when_the_display_is_closed() -> None:
 def test_the_display_makes_room_for_a_question_at_the_terminal() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, height=24)
-    reporter = LiveReporter(console, clock=StoppedClock(1))
+    reporter = LiveReporter(console, clock=clock_at(1))
     try:
         for event in [*running(1).events, *sample_runs.waiting().events[-2:-1]]:
             reporter.handle(event)
@@ -222,7 +208,7 @@ def test_the_display_makes_room_for_a_question_at_the_terminal() -> None:
 def test_no_color_is_honoured() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, _environ={"NO_COLOR": "1", "TERM": "xterm"})
-    reporter = LiveReporter(console, clock=StoppedClock(1))
+    reporter = LiveReporter(console, clock=clock_at(1))
     for event in sample_runs.failed().events:
         reporter.handle(event)
     reporter.close()
