@@ -38,10 +38,14 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self._bytes(), other._bytes())
 
     def __hash__(self) -> int:
-        return hash(hashlib.sha256(self._value.encode()).digest())
+        return hash(hashlib.sha256(self._bytes()).digest())
+
+    def _bytes(self) -> bytes:
+        # A variable or file name that is no valid UTF-8 arrives as surrogates (PEP 383).
+        return self._value.encode("utf-8", "surrogatepass")
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a Secret is not serialised")
