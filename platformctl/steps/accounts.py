@@ -23,6 +23,8 @@ class AccountCheck(Step):
 
     def run(self, context: StepContext) -> StepResult:
         """Raises PreconditionError: credentials absent, expired or of another account, or no such region."""
+        if context.environment.cloud.provider != "aws":
+            return StepResult(summary="no cloud to ask")
         account = account_of(context.environment, self.account, None)
         identity = check_account(shared_session(account, context.connection))
         return StepResult(

@@ -47,8 +47,7 @@ def apply_approved(context: StepContext, name: str, *, destroy: bool) -> StepRes
         planned, plan = _plan_again(context, stack, destroy=destroy)
         approved = context.approved(proposal_name(name))
         _refuse_unapproved(context, name, plan, approved, destroy=destroy)
-        guards = site.environment.guards
-        check_guards(name, plan, max_destroys=guards.max_destroys, never_destroy=guards.never_destroy, teardown=destroy)
+        check_guards(site.environment, name, plan, teardown=destroy)
         if plan.empty or context.dry_run:
             planned.path.unlink(missing_ok=True)
             summary = "no changes" if plan.empty else f"would apply {plan.summary}"

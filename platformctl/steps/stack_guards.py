@@ -6,20 +6,25 @@ import re
 from collections.abc import Iterable
 
 from platformctl.core.errors import StepFailed
+from platformctl.spec.environment import Environment
 from platformctl.tools.terraform.normalise import NormalisedPlan
 
 _LISTED = 10
 
 
-def check_guards(
-    stack: str, plan: NormalisedPlan, *, max_destroys: int | None, never_destroy: Iterable[str], teardown: bool
-) -> None:
+def check_guards(environment: Environment, stack: str, plan: NormalisedPlan, *, teardown: bool) -> None:
     """Raises StepFailed, naming the addresses.
 
-    ``max_destroys``: of one stack's plan, replacements included; a teardown is asked for by name and may destroy all.
-    ``never_destroy``: patterns in which ``*`` stands for any text; they hold for a teardown too.
+    ``max_destroys`` counts one stack's plan, replacements included; a teardown is asked for by name and may destroy
+    all. ``never_destroy`` and a stack's ``protected`` hold for a teardown too.
     """
-    patterns = [_pattern(text) for text in never_destroy]
+    max_destroys = environment.guards.max_destroys
+    if environment.stacks[stack].protected and plan.destroys:
+        raise StepFailed(
+            f"the plan of {stack}, which is protected, would destroy {_listed(plan.destroys)}",
+            hint=f"change the stack so that they stay, or take `protected` off stacks.{stack} by review",
+        )
+    patterns = [address_pattern(text) for text in environment.guards.never_destroy]
     forbidden = [address for address in plan.destroys if any(pattern.fullmatch(address) for pattern in patterns)]
     if forbidden:
         raise StepFailed(
@@ -34,8 +39,9 @@ def check_guards(
         )
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    """Only ``*`` is special: in a shell's pattern the brackets of ``subnet["a"]`` would be too."""
+def address_pattern(text: str) -> re.Pattern[str]:
+    """Addresses as the environment file writes them: ``*`` stands for any text. Nothing else is special: in a shell's
+    pattern the brackets of ``subnet["a"]`` would be too."""
     return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
 
 

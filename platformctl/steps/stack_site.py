@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from platformctl.core.errors import UsageError
+from platformctl.core.errors import Problem, SpecError, UsageError
 from platformctl.core.secret import Secret
 from platformctl.engine.step import StepContext
 from platformctl.spec.environment import Environment, Stack
 from platformctl.tools.aws import Account, S3ObjectStore, Session, session
 from platformctl.tools.terraform.cli_config import cli_config, user_config
-from platformctl.tools.terraform.generated import LocalBackend, Provider, S3Backend
+from platformctl.tools.terraform.generated import AssumeRole, LocalBackend, Provider, S3Backend
 from platformctl.tools.terraform.state import LockInfo, State, read_lock, read_state
 from platformctl.tools.terraform.workspace import WorkingCopy
 
 ENVIRONMENT_TAG, STACK_TAG = "platformctl/environment", "platformctl/stack"
 """Tags that every resource of a stack carries, so that one which is in no state can be found again."""
+
+RESERVED = ("leases", "runs")
+"""Folders of the state bucket that hold other things than states."""
 
 
 class Role(StrEnum):
@@ -94,20 +97,21 @@ class Site:
             bucket=state.bucket,
             key=state_key(self.environment, self.name),
             region=state.region or owner.region,
-            role_arn=owner.role_arn,
-            external_id=owner.external_id,
+            assume=_assumed(owner),
+            kms_key=state.kms_key or "",
             sandbox=self.environment.cloud.sandbox,
         )
 
-    def provider(self, role: Role) -> Provider:
-        """What the stack's AWS providers are told."""
+    def provider(self, role: Role) -> Provider | None:
+        """What the stack's AWS providers are told; None for an environment without a cloud."""
+        if self.environment.cloud.provider != "aws":
+            return None
         account = self.account(role)
         return Provider(
             region=account.region,
             account=account.id,
             tags=self.tags,
-            role_arn=account.role_arn,
-            external_id=account.external_id,
+            assume=_assumed(account),
             sandbox=self.environment.cloud.sandbox,
         )
 
@@ -138,15 +142,35 @@ class Site:
 
 
 def state_key(environment: Environment, stack: str) -> str:
-    """The key of a stack's state in the bucket."""
+    """The key of a stack's state in the bucket. Raises SpecError for an environment named like a folder of ours there:
+    who may read run records could read its states."""
+    if environment.name in RESERVED:
+        raise SpecError(
+            [
+                Problem(
+                    f"{environment.name}.yaml",
+                    0,
+                    f"an environment with a state bucket can't be named {environment.name}",
+                )
+            ],
+            hint=f"the bucket keeps other things under {' and '.join(f'{name}/' for name in RESERVED)}",
+        )
     state = environment.state
     prefix = (state.prefix or "").strip("/") if state else ""
     return "/".join(filter(None, (prefix, environment.name, f"{stack}.tfstate")))
 
 
 def account_of(environment: Environment, name: str, role: Role | None) -> Account:
-    """One of the environment's accounts, the empty name being its own; ``role`` None for the caller's credentials."""
+    """One of the environment's accounts, the empty name being its own; ``role`` None for the caller's credentials.
+
+    Raises UsageError when the environment has no account of that name.
+    """
     cloud = environment.cloud
+    if name and name not in cloud.accounts:
+        raise UsageError(
+            f"the environment {environment.name} has no account {name!r}",
+            hint=f"there are: {', '.join(cloud.accounts) or 'none'}",
+        )
     place = cloud.accounts[name] if name else cloud
     roles = {Role.PLAN: place.plan_role, Role.APPLY: place.apply_role}
     return Account(
@@ -154,8 +178,15 @@ def account_of(environment: Environment, name: str, role: Role | None) -> Accoun
         id=place.account,
         role=(roles[role] or "") if role else "",
         external_id=place.external_id or "",
+        web_identity=f"{cloud.web_identity_token or ''}" if role else "",
         profile=cloud.profile or "",
     )
+
+
+def _assumed(account: Account) -> AssumeRole | None:
+    if not account.role:
+        return None
+    return AssumeRole(account.role_arn, account.external_id, account.web_identity)
 
 
 def shared_session(account: Account, connection: Mapping[str, str | Secret]) -> Session:

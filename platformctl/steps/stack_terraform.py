@@ -17,6 +17,7 @@ from typing import Any
 from platformctl.core.errors import PreconditionError, TransientError
 from platformctl.core.secret import Secret, SecretRef
 from platformctl.engine.step import ArtifactKind, StepContext
+from platformctl.steps.credentials import caller_credentials, proxy_variables
 from platformctl.steps.stack_site import Role, Site, write_cli_config
 from platformctl.tools.terraform.adapter import Terraform
 from platformctl.tools.terraform.commands import Place
@@ -137,7 +138,8 @@ def _open(context: StepContext, site: Site, role: Role, inputs: Inputs, copy: Wo
         unknown=inputs.unknown,
     )
     copy.write(files)
-    program, config = context.program("terraform"), _cli_config(context.root)
+    mirror = site.environment.mirror.providers if site.environment.mirror else None
+    program, config = context.program("terraform"), _cli_config(context.root, Path(mirror) if mirror else None)
     digest = init_digest(copy, files, _tool(program, config))
     terraform = Terraform(
         runner=context.runner,
@@ -174,10 +176,13 @@ def _initialise(context: StepContext, terraform: Terraform, *, shared: bool) -> 
 
 
 def _environment(site: Site, inputs: Inputs) -> dict[str, str | Secret]:
-    profile = {"AWS_PROFILE": site.environment.cloud.profile} if site.environment.cloud.profile else {}
+    """What Terraform gets besides its own settings: credentials, the way out of the network, inputs that are secret."""
+    credentials = dict(site.connection) or caller_credentials(os.environ)
+    if site.environment.cloud.profile and not site.connection:
+        credentials["AWS_PROFILE"] = site.environment.cloud.profile
     return {
-        **profile,
-        **site.connection,
+        **credentials,
+        **proxy_variables(site.environment.proxy),
         **{f"TF_VAR_{name}": secret for name, secret in inputs.secrets.items()},
     }
 
@@ -224,10 +229,11 @@ def _holds_marker(value: Any) -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def _cli_config(root: Path) -> Path:
+def _cli_config(root: Path, mirror: Path | None) -> Path:
     from platformctl.toolchain.providers import find_mirrors
 
-    return write_cli_config(root, find_mirrors(root), _plugin_cache())
+    declared = (root / mirror,) if mirror else ()
+    return write_cli_config(root, (*declared, *find_mirrors(root)), _plugin_cache())
 
 
 def _plugin_cache() -> Path:

@@ -13,6 +13,7 @@ from platformctl.core.clock import Duration
 from platformctl.core.errors import StepFailed
 from platformctl.engine.step import Artifact, ArtifactKind, Cost, RetryPolicy, Step, StepContext, StepResult, option
 from platformctl.steps.stack_apply import apply_approved, nothing_there, proposal, proposal_name, refuse_unknown
+from platformctl.steps.stack_drift import without_noise
 from platformctl.steps.stack_guards import check_guards
 from platformctl.steps.stack_site import Role, Site
 from platformctl.steps.stack_terraform import gather_inputs, opened, run_key
@@ -45,14 +46,7 @@ class StackPlan(Step):
             refuse_unknown(site, inputs)
         with opened(context, site, Role.PLAN, inputs) as stack:
             plan = stack.plan(context, destroy=self.destroy)
-        guards = site.environment.guards
-        check_guards(
-            self.stack,
-            plan,
-            max_destroys=guards.max_destroys,
-            never_destroy=guards.never_destroy,
-            teardown=self.destroy,
-        )
+        check_guards(site.environment, self.stack, plan, teardown=self.destroy)
         return self._result(context, plan, inputs.unknown, key)
 
     def _result(self, context: StepContext, plan: NormalisedPlan, unknown: tuple[str, ...], key: bytes) -> StepResult:
@@ -99,13 +93,14 @@ class StackVerify(Step):
         refuse_unknown(site, inputs)
         with opened(context, site, Role.PLAN, inputs) as stack:
             plan = stack.plan(context, destroy=False)
-        if not plan.empty:
-            named = sorted([*plan.changes, *(f"output.{name}" for name in plan.outputs)])
+        news, noise = without_noise(plan, site.stack.drift_noise)
+        if news:
             raise StepFailed(
-                f"the stack {self.stack} is not as its files say: {plan.summary}: {', '.join(named[:10])}",
-                hint="something changes it besides platformctl, or its provider never settles; look at the plan",
+                f"the stack {self.stack} is not as its files say: {plan.summary}: {', '.join(news[:10])}",
+                hint="something changes it besides platformctl, or its provider never settles; look at the plan, and "
+                f"declare it in stacks.{self.stack}.drift_noise if it is no news",
             )
-        return StepResult(summary="no changes")
+        return StepResult(summary=f"no changes but known drift of {', '.join(noise)}" if noise else "no changes")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from platformctl.core.errors import PreconditionError
@@ -18,13 +18,15 @@ class Account:
     """An account of AWS and how to come in.
 
     ``id``: 12 digits, empty when any will do. ``role``: name or ARN of the role to assume, empty for the caller's own
-    credentials. ``profile``: of ``~/.aws/config``, empty for the default.
+    credentials. ``web_identity``: file with the token that the role is assumed with, else it is by those credentials.
+    ``profile``: of ``~/.aws/config``, empty for the default.
     """
 
     region: str
     id: str = ""
     role: str = ""
     external_id: str = ""
+    web_identity: str = ""
     profile: str = ""
 
     @property
@@ -39,10 +41,6 @@ class Account:
         if not self.role or self.role.startswith("arn:"):
             return self.role
         return f"arn:{self.partition}:iam::{self.id}:role/{self.role}"
-
-    def acting_as(self, role: str) -> Account:
-        """The same account through another role."""
-        return replace(self, role=role)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from platformctl.core.errors import PreconditionError
 from platformctl.core.secret import Secret
 from platformctl.tools.aws.failures import translated
 from platformctl.tools.aws.identity import Account
@@ -35,6 +37,8 @@ class Session:
                     read_timeout=READ_TIMEOUT,
                     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                     user_agent_extra="platformctl",
+                    # Which cloud is changed comes from the environment file, never from a variable left in a shell.
+                    ignore_configured_endpoint_urls=True,
                     # A bucket is not a host name below an endpoint of ours.
                     s3={"addressing_style": "path"} if self._endpoint else None,
                 )
@@ -58,16 +62,19 @@ def session(account: Account, connection: Mapping[str, str | Secret] | None = No
     values = {name: _plain(value) for name, value in (connection or {}).items()}
     endpoint = values.get("AWS_ENDPOINT_URL", "")
     with translated("open an AWS session"):
+        # With a connection the user's own profile does not matter, not even whether it exists.
+        unprofiled = {"profile": (None, None, None, None)} if endpoint else None
         caller = boto3.Session(
+            botocore_session=botocore.session.Session(session_vars=unprofiled),
             aws_access_key_id=values.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=values.get("AWS_SESSION_TOKEN"),
             region_name=account.region,
-            profile_name=account.profile or None,
+            profile_name=None if endpoint else account.profile or None,
         )
         if not account.role:
             return Session(caller, account, endpoint)
-        assuming = botocore.session.Session()
+        assuming = botocore.session.Session(session_vars=unprofiled)
         assuming.register_component("credential_provider", _resolver(caller, account, endpoint))
         return Session(boto3.Session(botocore_session=assuming, region_name=account.region), account, endpoint)
 
@@ -93,18 +100,31 @@ class _AssumedRole:
         return DeferredRefreshableCredentials(refresh_using=self._fetch, method=self.METHOD)
 
     def _fetch(self) -> dict[str, str]:
-        arn = self._account.role_arn
+        arn, sts = self._account.role_arn, self._caller.client("sts")
         request = {"RoleArn": arn, "RoleSessionName": "platformctl"}
-        if self._account.external_id:
-            request["ExternalId"] = self._account.external_id
         with translated(f"assume the role {arn}"):
-            credentials = self._caller.client("sts").assume_role(**request)["Credentials"]
+            if self._account.web_identity:
+                answer = sts.assume_role_with_web_identity(**request, WebIdentityToken=self._token())
+            else:
+                external = {"ExternalId": self._account.external_id} if self._account.external_id else {}
+                answer = sts.assume_role(**request, **external)
+        credentials = answer["Credentials"]
         return {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],
             "token": credentials["SessionToken"],
             "expiry_time": credentials["Expiration"].isoformat(),
         }
+
+    def _token(self) -> str:
+        """Read each time: whoever gives the token renews the file."""
+        try:
+            return Path(self._account.web_identity).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise PreconditionError(
+                f"the web identity token {self._account.web_identity} can't be read: {error.strerror}",
+                hint="cloud.web_identity_token names the file that CI writes the token to",
+            ) from error
 
 
 def _plain(value: str | Secret) -> str:

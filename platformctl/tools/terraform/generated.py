@@ -22,6 +22,22 @@ NAMES = frozenset({BACKEND, PROVIDER, NEW_PROVIDER, INPUTS, UPSTREAM, UPSTREAM_O
 
 
 @dataclass(frozen=True)
+class AssumeRole:
+    """The role to work as. With ``web_identity``, a file with a token, no other credentials are needed."""
+
+    arn: str
+    external_id: str = ""
+    web_identity: str = ""
+
+    def block(self) -> tuple[str, dict[str, str]]:
+        """The name of the block, the same for provider and backend, and its arguments."""
+        settings = {"role_arn": self.arn, "session_name": "platformctl"}
+        if self.web_identity:
+            return "assume_role_with_web_identity", {**settings, "web_identity_token_file": self.web_identity}
+        return "assume_role", settings | ({"external_id": self.external_id} if self.external_id else {})
+
+
+@dataclass(frozen=True)
 class LocalBackend:
     """The state is a file of this machine: for an environment without a bucket."""
 
@@ -39,8 +55,8 @@ class S3Backend:
     bucket: str
     key: str
     region: str
-    role_arn: str = ""
-    external_id: str = ""
+    assume: AssumeRole | None = None
+    kms_key: str = ""
     sandbox: bool = False
 
     def settings(self) -> tuple[str, dict[str, Any]]:
@@ -52,8 +68,11 @@ class S3Backend:
             "encrypt": True,
             "use_lockfile": True,
         }
-        if self.role_arn:
-            arguments["assume_role"] = _assume_role(self.role_arn, self.external_id)
+        if self.kms_key:
+            arguments["kms_key_id"] = self.kms_key
+        if self.assume is not None:
+            name, settings = self.assume.block()
+            arguments[name] = settings
         if self.sandbox:
             arguments |= {"use_path_style": True, "skip_metadata_api_check": True, "max_retries": 2}
         return "s3", arguments
@@ -66,8 +85,7 @@ class Provider:
     region: str
     account: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    role_arn: str = ""
-    external_id: str = ""
+    assume: AssumeRole | None = None
     sandbox: bool = False
 
     def arguments(self) -> dict[str, Any]:
@@ -77,17 +95,13 @@ class Provider:
             arguments["allowed_account_ids"] = [self.account]
         if self.tags:
             arguments["default_tags"] = [{"tags": dict(self.tags)}]
-        if self.role_arn:
-            arguments["assume_role"] = [_assume_role(self.role_arn, self.external_id)]
+        if self.assume is not None:
+            name, settings = self.assume.block()
+            arguments[name] = [settings]
         if self.sandbox:
             # The provider ignores AWS_MAX_ATTEMPTS, and would otherwise repeat an unsupported call 25 times.
             arguments |= {"max_retries": 2, "s3_use_path_style": True, "skip_metadata_api_check": "true"}
         return arguments
-
-
-def _assume_role(arn: str, external_id: str) -> dict[str, str]:
-    more = {"external_id": external_id} if external_id else {}
-    return {"role_arn": arn, "session_name": "platformctl", **more}
 
 
 def generate(

@@ -1,9 +1,9 @@
 """The normalised plan: what a gate's approval is bound to, made from ``terraform show -json PLAN``.
 
-Resource changes that are no no-ops and output changes, by address: actions, the values after (the values before for a
-deletion), unknown values as ``{"$unknown": true}``, sensitive ones as ``{"$sensitive": HMAC}`` under a key of the run,
-replace paths. Pure: the raw document, which holds secrets in clear, goes in, nothing in clear comes out. Format:
-Terraform's "JSON Output Format", major version 1.
+Resource changes that are no no-ops and output changes, by address: actions, values before and after, replace paths;
+unknown values as ``{"$unknown": true}``, sensitive ones as ``{"$sensitive": HMAC}`` under a key of the run. Pure: the
+raw document, which holds secrets in clear, goes in, nothing in clear comes out. Format: Terraform's "JSON Output
+Format", major version 1.
 """
 
 from __future__ import annotations
@@ -143,10 +143,14 @@ def _resource(item: Mapping[str, Any], mask: _Mask) -> dict[str, Any]:
 
 
 def _change(change: Mapping[str, Any], mask: _Mask) -> dict[str, Any]:
+    """Both sides, so that people see what changes; ``refine`` compares only what shall be."""
     actions = list(change["actions"])
-    if actions in (["delete"], ["forget"]):
-        return {"actions": actions, "before": mask.before(change)}
-    return {"actions": actions, "after": mask.after(change)}
+    sides: dict[str, Any] = {}
+    if change.get("before") is not None:
+        sides["before"] = mask.before(change)
+    if actions not in (["delete"], ["forget"]):
+        sides["after"] = mask.after(change)
+    return {"actions": actions, **sides}
 
 
 class _Mask:

@@ -84,8 +84,9 @@ def _output_differs(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _values_differ(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    side = "before" if "before" in was else "after"
-    paths = _differing(was.get(side), now.get(side))
+    """What shall be must be as approved. What is may differ: a deletion stays one, and an update to the same values is
+    the same update."""
+    paths = _differing(was.get("after"), now.get("after"))
     return f"{_listed(paths)} differ from what was approved" if paths else ""
 
 
@@ -97,6 +98,11 @@ def _not_there_yet(was: Mapping[str, Any], real: Any) -> str:
         return f"{_actions(was)} was approved, but it is in neither the plan nor the state"
     paths = _differing(was["after"], real)
     return f"{_actions(was)} was approved, but its real {_listed(paths)} differ from that" if paths else ""
+
+
+def changed_paths(change: Mapping[str, Any]) -> list[str]:
+    """The paths at which an update's values differ from those before."""
+    return _differing(change.get("before"), change.get("after"))
 
 
 def _differing(was: Any, now: Any, path: str = "") -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from platformctl.core.errors import PreconditionError, SpecError
 from platformctl.tools.terraform.cli_config import cli_config, user_config
 from platformctl.tools.terraform.configuration import read_text
-from platformctl.tools.terraform.generated import LocalBackend, Provider, S3Backend, generate
+from platformctl.tools.terraform.generated import AssumeRole, LocalBackend, Provider, S3Backend, generate
 from platformctl.tools.terraform.workspace import WorkingCopy, init_digest, provider_versions
 
 STACK = """
@@ -133,7 +133,7 @@ def test_init_is_due_for_another_backend_or_tool_and_not_for_other_inputs(copy: 
 
 
 def test_the_backend_is_s3_with_native_locking() -> None:
-    backend = S3Backend("acme", "dev/network.tfstate", "eu-west-1", "arn:aws:iam::1:role/plan")
+    backend = S3Backend("acme", "dev/network.tfstate", "eu-west-1", AssumeRole("arn:aws:iam::1:role/plan"))
     settings = generated(backend=backend)["platformctl_backend_override.tf.json"]["terraform"]["backend"]["s3"]
     assert settings == {
         "bucket": "acme",
@@ -145,7 +145,9 @@ def test_the_backend_is_s3_with_native_locking() -> None:
     }
 
 
-PROVIDER = Provider("eu-west-1", "123456789012", {"owner": "platform"}, "arn:aws:iam::1:role/plan", sandbox=True)
+PROVIDER = Provider(
+    "eu-west-1", "123456789012", {"owner": "platform"}, AssumeRole("arn:aws:iam::1:role/plan"), sandbox=True
+)
 
 
 def test_every_aws_provider_is_guarded_and_only_the_main_one_is_moved() -> None:
