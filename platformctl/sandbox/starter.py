@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock
 from platformctl.core.command import Child, Command
-from platformctl.core.errors import Interrupted, PlatformError, ToolError
+from platformctl.core.errors import Interrupted, PlatformError, PreconditionError, ToolError
 from platformctl.sandbox import readiness
 from platformctl.sandbox import state as states
 from platformctl.sandbox.layout import Layout
@@ -131,7 +132,8 @@ class Starter:
         self._stop(self.alive())
         self.end_unrecorded(frozenset())
         self.layout.connection.unlink(missing_ok=True)
-        shutil.rmtree(self.layout.directory / "kept", ignore_errors=True)
+        for kept in (self.layout.directory / "kept").glob("*"):
+            self._remove(kept.name, kept)
         self._keep(State(ports=self.state.ports))
 
     def end_unrecorded(self, alive: frozenset[str]) -> None:
@@ -181,14 +183,15 @@ class Starter:
 
     def _launch(self, part: Part) -> Child:
         log = self.layout.log(part.name)
-        if log.exists():
-            log.replace(self.layout.earlier_log(part.name))
-        if part.directory is not None:
-            part.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         fingerprint = part.fingerprint()
         marks = {DIRECTORY_VARIABLE: str(self.layout.directory), PART_VARIABLE: part.name}
         command = Command(part.argv, cwd=self.layout.directory, env={**part.environment, **marks}, timeout=None)
-        child = self._processes.start(command, log)
+        with _explained(part.name):
+            if log.exists():
+                log.replace(self.layout.earlier_log(part.name))
+            if part.directory is not None:
+                part.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            child = self._processes.start(command, log)
         with self._lock:
             self._keep(self.state.with_record(Record(part, child, fingerprint)))
         return child
@@ -239,9 +242,23 @@ class Starter:
 
     def _empty(self, part: Part) -> None:
         if part.directory is not None and part.directory.exists():
-            shutil.rmtree(part.directory)
+            self._remove(part.name, part.directory)
             self._watch(PartEvent(part.name, Phase.EMPTIED))
+
+    @staticmethod
+    def _remove(name: str, directory: Path) -> None:
+        with _explained(name):
+            shutil.rmtree(directory)
 
     def _keep(self, state: State) -> None:
         self.state = state
         states.save(self.layout.state, state)
+
+
+@contextmanager
+def _explained(part: str) -> Iterator[None]:
+    """A full disk, or a file that root left: a cause, not a bug."""
+    try:
+        yield
+    except OSError as error:
+        raise PreconditionError(f"{part}: {error.filename}: {error.strerror}") from error

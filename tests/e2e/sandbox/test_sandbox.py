@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from kubernetes import client, config
 
+from platformctl.cli import main
 from platformctl.core.clock import SystemClock
 from platformctl.sandbox import remains
 from platformctl.sandbox import state as states
@@ -95,6 +97,19 @@ def test_a_second_up_changes_nothing(sandbox: RunningSandbox) -> None:
     started = sandbox.sandbox.up()
     assert not started.changed
     assert pids(sandbox.sandbox) == before
+
+
+def test_the_commands_say_the_same(sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: str) -> Any:
+        assert main.run(["-C", str(sandbox.root), "sandbox", *words, "--output", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    up = said("up")
+    assert up["changed"] is False
+    assert {part["name"]: part["pid"] for part in up["parts"]} == pids(sandbox.sandbox)
+    assert said("status")["healthy"] is True
+    assert said("env")["environment"] == sandbox.environment
+    assert said("logs", "aws")["lines"]
 
 
 def test_a_deployment_becomes_ready_on_a_simulated_node(sandbox: RunningSandbox) -> None:

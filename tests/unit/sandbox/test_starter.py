@@ -224,3 +224,9 @@ def test_a_part_that_dies_of_another_ones_death_is_started_too(layout: Layout, p
     repair = starter(layout, processes, look=look).up(parts(layout))
     assert repair.reasons == {"store": "it had died", "server": "it had died"}
     assert processes.running().keys() == parts(layout).keys()
+
+
+def test_a_file_that_cannot_be_made_is_a_cause_and_no_bug(layout: Layout, processes: FakeProcesses) -> None:
+    layout.kept("store").write_text("in the way")
+    with pytest.raises(PreconditionError, match=r"store: .*/kept/store: File exists"):
+        starter(layout, processes).up({"store": parts(layout)["store"]})
