@@ -65,23 +65,7 @@ def _summaries(scope: RunScope, stage: Stage) -> tuple[str, ...]:
 def _ask(scope: RunScope, stage: Stage, gate: Gate, digest: str, summaries: tuple[str, ...]) -> Question:
     """Journals the question, unless just this one was asked before; another one before it is superseded."""
     approvers = approvers_of(scope.request.environment)
-    asked = _state(scope, stage)
-    if asked is None or asked.digest != digest:
-        if asked is not None:
-            superseded = {"digest": asked.digest, "answer": "superseded"}
-            scope.journal.emit(EventKind.GATE_ANSWERED, stage=stage.name, detail=superseded)
-        detail: dict[str, Any] = {
-            "digest": digest,
-            "question": gate.question,
-            "approvers": list(approvers.names()),
-            "users": sorted(approvers.users),
-            "groups": sorted(approvers.groups),
-            "quorum": approvers.quorum,
-            "expires": str(approvers.expires or ""),
-            "proposals": list(summaries),
-        }
-        scope.journal.emit(EventKind.GATE_ASKED, stage=stage.name, detail=detail)
-    return Question(
+    question = Question(
         run=scope.run_id,
         stage=stage.name,
         environment=scope.request.environment.name,
@@ -91,6 +75,27 @@ def _ask(scope: RunScope, stage: Stage, gate: Gate, digest: str, summaries: tupl
         approvers=approvers.names(),
         quorum=approvers.quorum,
     )
+    asked = _state(scope, stage)
+    if asked is not None and asked.digest != digest:
+        superseded = {"digest": asked.digest, "answer": "superseded"}
+        scope.journal.emit(EventKind.GATE_ANSWERED, stage=stage.name, detail=superseded)
+    if asked is None or asked.digest != digest:
+        _announce(scope, question, approvers)
+    return question
+
+
+def _announce(scope: RunScope, question: Question, approvers: Approvers) -> None:
+    detail: dict[str, Any] = {
+        "digest": question.digest,
+        "question": question.text,
+        "approvers": list(question.approvers),
+        "users": sorted(approvers.users),
+        "groups": sorted(approvers.groups),
+        "quorum": question.quorum,
+        "expires": str(approvers.expires or ""),
+        "proposals": list(question.proposals),
+    }
+    scope.journal.emit(EventKind.GATE_ASKED, stage=question.stage, detail=detail)
 
 
 def _state(scope: RunScope, stage: Stage) -> GateState | None:
@@ -112,6 +117,9 @@ class _Gate:
         self._answer_given()
         if self._settled():
             return
+        if self._scope.state.stages[self._stage.name].status is not Status.WAITING:
+            # Asked by an earlier process that was then stopped: what was shown stands, and it is waited for again.
+            _announce(self._scope, self._question, self._approvers)
         self._answer_at_the_terminal()
         if self._settled():
             return

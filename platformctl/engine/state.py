@@ -291,18 +291,21 @@ def _step_finished(state: RunState, event: Event) -> None:
 
 def _gate_asked(state: RunState, event: Event) -> None:
     stage, detail = _stage(state, event), event.detail
+    before, digest = stage.gate, detail.get("digest", "")
     stage.status = Status.WAITING
     stage.gate = GateState(
-        digest=detail.get("digest", ""),
+        digest=digest,
         question=detail.get("question", ""),
-        asked=event.time,
+        # Asking again does not make an old proposal any younger.
+        asked=before.asked if before is not None and before.digest == digest else event.time,
         approvers=tuple(detail.get("approvers", ())),
         users=tuple(detail.get("users", ())),
         groups=tuple(detail.get("groups", ())),
         quorum=detail.get("quorum", 1),
         expires=detail.get("expires", ""),
         proposals=tuple(detail.get("proposals", ())),
-        answers=stage.gate.answers if stage.gate else [],
+        answers=before.answers if before is not None else [],
+        opened=before.opened if before is not None else "",
     )
 
 
