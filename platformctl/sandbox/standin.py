@@ -18,7 +18,6 @@ def adopt(layout: Layout, kubeconfig: Path) -> Cluster:
     """
     # The client library and not our own reading: kubeconfigs have exec plugins, inline and file certificates, merging.
     from kubernetes import client, config
-    from kubernetes.config.config_exception import ConfigException
 
     if not kubeconfig.is_file():
         raise PreconditionError(
@@ -28,13 +27,14 @@ def adopt(layout: Layout, kubeconfig: Path) -> Cluster:
     settings = client.Configuration()
     try:
         config.load_kube_config(str(kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
-    except (ConfigException, OSError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:
+        # It lets YAML's, the file system's and its own errors through, and stumbles over unexpected shapes.
         raise PreconditionError(f"{kubeconfig} is not a usable kubeconfig: {_first_line(error)}") from error
     settings.retries = False
     try:
         client.VersionApi(client.ApiClient(settings)).get_code(_request_timeout=10)
     except Exception as error:
-        # The library lets urllib3's, ssl's and its own errors through; all mean the same here.
+        # Likewise with urllib3's, ssl's and its own: all mean the same here.
         raise PreconditionError(
             f"the cluster of {kubeconfig} at {settings.host} does not answer: {_first_line(error)}",
             hint=f"kubectl --kubeconfig {kubeconfig} version",
