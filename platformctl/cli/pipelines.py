@@ -121,19 +121,14 @@ def _row(name: str, path: Path) -> dict[str, Any]:
 
 
 def _print_list(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+    """One line each, never folded: lists are read by grep too."""
     if not rows:
         console.print("no pipelines here; a pipeline is pipelines/<name>/pipeline.py", markup=False)
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("PIPELINE", "STAGES", "DESCRIPTION"):
-        table.add_column(heading, overflow="fold")
+    width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        said = f"[red]{escape(row['problems'][0])}[/red]" if row["problems"] else escape(row["description"])
-        table.add_row(escape(row["name"]), escape(" > ".join(row["stages"])), said)
-    console.print(table)
+        said = row["problems"][0] if row["problems"] else f"{row['description']} ({' > '.join(row['stages'])})"
+        style = "red" if row["problems"] else None
+        console.print(f"{row['name']:<{width}}  {said}", style=style, markup=False, soft_wrap=True)
 
 
 def _print_pipeline(console: Console, document: Mapping[str, Any]) -> None:

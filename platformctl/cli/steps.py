@@ -93,7 +93,7 @@ def describe_step(step_type: type[Step]) -> dict[str, Any]:
         "schemaVersion": SCHEMA_VERSION,
         "kind": step_type.kind,
         "description": _description(step_type),
-        "does": " ".join((inspect.getdoc(step_type.run) or "").partition("\n\n")[0].split()),
+        "does": _first_paragraph(step_type.run),
         "deadlineSeconds": step_type.deadline.seconds,
         "attempts": step_type.retry.attempts,
         "cores": step_type.cost.cores,
@@ -178,17 +178,19 @@ def _field(field: Field) -> dict[str, Any]:
 
 
 def _description(step_type: type[Step]) -> str:
-    return " ".join((inspect.getdoc(step_type) or "").partition("\n\n")[0].split())
+    return _first_paragraph(step_type)
+
+
+def _first_paragraph(documented: object) -> str:
+    """Of a docstring, on one line, with the backticks that a terminal's readers are used to."""
+    return " ".join((inspect.getdoc(documented) or "").partition("\n\n")[0].split()).replace("``", "`")
 
 
 def _print_list(console: Console, rows: list[dict[str, str]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("KIND", "DESCRIPTION", box=None, pad_edge=False)
+    """One line each, never folded: lists are read by grep too."""
+    width = max((len(row["kind"]) for row in rows), default=0)
     for row in rows:
-        table.add_row(escape(row["kind"]), escape(row["description"]))
-    console.print(table)
+        console.print(f"{row['kind']:<{width}}  {row['description']}", markup=False, soft_wrap=True)
 
 
 def _print_step(console: Console, document: Mapping[str, Any]) -> None:

@@ -82,6 +82,21 @@ def test_pipelines_complete_by_name_and_none_of_them_is_run(complete: Complete) 
     assert "night-check" in complete("pipelines show ")
 
 
+def test_runs_complete_newest_first_and_only_those_that_were_recorded(complete: Complete) -> None:
+    newest_first = ["20260927T101500Z-provision-0b1c", "20260926T101500Z-provision-7f3a"]
+    assert complete("runs show ") == newest_first
+    assert complete("run provision --env dev --resume 20260926") == newest_first[1:]
+
+
+def test_stacks_complete_from_the_environment_named_before(complete: Complete) -> None:
+    assert complete("steps run stack-plan --env dev --stack ") == ["network", "cluster"]
+    assert complete("steps run stack-plan --stack ") == []
+
+
+def test_kinds_of_steps_complete(complete: Complete) -> None:
+    assert complete("steps run stack-v") == ["stack-verify"]
+
+
 def test_options_and_choices_still_complete(complete: Complete) -> None:
     assert complete("pipelines show --out") == ["--output"]
     assert complete("completion ") == ["bash", "zsh", "fish"]
