@@ -123,7 +123,6 @@ class _Gate:
         self._answer_at_the_terminal()
         if self._settled():
             return
-        self._scope.publish(self._stage.name, Status.WAITING, close=True)
         self._wait()
 
     def _automatic(self) -> bool:
@@ -170,6 +169,8 @@ class _Gate:
     def _wait(self) -> None:
         wait = self._scope.request.wait
         budget = Deadline(self._clock, wait.seconds if wait else 0.0, self._question.text)
+        if wait:  # else the end of the run tells the store
+            self._scope.publish(self._stage.name, Status.WAITING, close=True)
         pause = _FIRST_PAUSE
         while budget.left > 0:
             self._clock.wait(min(pause, budget.left), self._scope.cancel.event)
