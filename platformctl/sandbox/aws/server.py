@@ -115,7 +115,7 @@ class SimulatedAws:
         ecr.install(registry, upstream, passes)
         simulation, clusters = self._simulate_eks()
         responses.install(simulation)
-        reviewer = TokenReviewer(self.identities, lambda: clusters, self._clock)
+        reviewer = TokenReviewer(self.identities, clusters, self._clock)
         control = Control(
             faults=self.faults,
             delays=self.delays,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from platformctl.core.clock import Clock
 from platformctl.sandbox.aws import sigv4
-from platformctl.sandbox.aws.identity import Identities, Principal, Refused
+from platformctl.sandbox.aws.identity import Principal, Refused
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,14 @@ class KubernetesUser:
     username: str
     uid: str
     groups: tuple[str, ...]
+
+
+class Keys(Protocol):
+    """What the reviewer needs of the simulated IAM and STS; ``identity.Identities`` is the real one."""
+
+    def known(self, access_key: str, token: str) -> Principal:
+        """The key's owner. Raises Refused."""
+        ...
 
 
 class Clusters(Protocol):
@@ -57,8 +65,8 @@ class Denied(Exception):
 class TokenReviewer:
     """Answers TokenReview v1 documents."""
 
-    def __init__(self, identities: Identities, clusters: Callable[[], Clusters], clock: Clock) -> None:
-        self._identities = identities
+    def __init__(self, keys: Keys, clusters: Clusters, clock: Clock) -> None:
+        self._keys = keys
         self._clusters = clusters
         self._clock = clock
 
@@ -78,12 +86,11 @@ class TokenReviewer:
 
     def authenticate(self, token: str) -> KubernetesUser:
         """The user a token stands for. Raises Denied."""
-        clusters = self._clusters()
-        owner = clusters.owner()
+        owner = self._clusters.owner()
         if not owner:
             raise Denied("no cluster exists")
         principal = self.caller(token, owner)
-        user = clusters.user_of(principal)
+        user = self._clusters.user_of(principal)
         if user is None:
             raise Denied(f"{principal.principal_arn} has no access entry in cluster {owner}")
         return user
@@ -102,7 +109,7 @@ class TokenReviewer:
             raise Denied(f"host and {CLUSTER_HEADER} must be signed")
         self._check_time(signature.date)
         try:
-            principal = self._identities.known(signature.access_key, signature.token)
+            principal = self._keys.known(signature.access_key, signature.token)
         except Refused as refused:
             raise Denied(f"{refused.code}: {refused.message}") from refused
         headers = {"host": url.netloc, CLUSTER_HEADER: cluster}
@@ -134,6 +141,6 @@ def _url_of(token: str) -> str:
         raise Denied(f"a token starts with {PREFIX}")
     encoded = token.removeprefix(PREFIX)
     try:
-        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode("ascii")
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise Denied("the token is no base64url of a URL") from None
