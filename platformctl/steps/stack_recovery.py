@@ -7,12 +7,12 @@ and is in no state stops the run, because another apply would make a second one.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from platformctl.core.errors import StepFailed, TransientError
 from platformctl.engine.step import ArtifactKind, StepContext
+from platformctl.process.children import host
 from platformctl.steps.stack_site import ENVIRONMENT_TAG, STACK_TAG, Role
 from platformctl.steps.stack_terraform import OpenStack
 from platformctl.tools.aws.failures import translated
@@ -26,7 +26,7 @@ def journal_lock(context: StepContext, stack: OpenStack) -> None:
     lock = stack.site.lock()
     if lock is not None:
         context.journal_lock(lock.id)
-        _note(context, stack).write_text(json.dumps({"lock": lock.id, "host": socket.gethostname()}), encoding="utf-8")
+        _note(context, stack).write_text(json.dumps({"lock": lock.id, "host": host()}), encoding="utf-8")
 
 
 def forget_lock(context: StepContext, stack: OpenStack) -> None:
@@ -111,12 +111,12 @@ def _ours(context: StepContext, stack: OpenStack, lock: LockInfo) -> bool:
     journaled = context.interrupted_children()
     hosts = {child["host"] for child in journaled if "host" in child}
     if any(child.get("lock") == lock.id for child in journaled):
-        return hosts <= {socket.gethostname()}
+        return hosts <= {host()}
     try:
         note = json.loads(_note(context, stack).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(note.get("lock") == lock.id and note.get("host") == socket.gethostname())
+    return bool(note.get("lock") == lock.id and note.get("host") == host())
 
 
 def _note(context: StepContext, stack: OpenStack) -> Path:

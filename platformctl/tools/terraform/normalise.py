@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ SCHEMA_VERSION = 1
 UNKNOWN: Final = {"$unknown": True}
 UPSTREAM: Final = "terraform_data.upstream"
 """Stands in the working copy for what another stack does not give yet. Never applied, never part of a proposal."""
+
+_SHORTEST_SECRET = 6
+"""Shorter sensitive texts are masked where they are marked only: ``dev`` would be found everywhere."""
 
 _NOTHING = frozenset({("no-op",), ("read",)})
 
@@ -83,7 +86,7 @@ def normalise(document: str, key: bytes, providers: Mapping[str, str]) -> Normal
     Raises UnreadableOutput when it is no plan of a format we know.
     """
     plan = _read(document)
-    mask = _Mask(key)
+    mask = _Mask(key, frozenset(_secrets(plan)))
     managed = [item for item in plan.get("resource_changes", ()) if item.get("mode") == "managed"]
     ours = [item for item in managed if item["address"] != UPSTREAM]
     settled = {_name(item): mask.after(item["change"]) for item in ours if _settled(item)}
@@ -156,8 +159,9 @@ def _change(change: Mapping[str, Any], mask: _Mask) -> dict[str, Any]:
 class _Mask:
     """Replaces what must not be seen (sensitive) or is not known yet, at the paths that the plan marks."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, secrets: frozenset[str]) -> None:
         self._key = key
+        self._secrets = secrets
 
     def before(self, change: Mapping[str, Any]) -> Any:
         return self._value(change.get("before"), None, change.get("before_sensitive"))
@@ -173,7 +177,9 @@ class _Mask:
         if isinstance(value, list):
             unknowns, secrets = _list(unknown, len(value)), _list(sensitive, len(value))
             return [self._value(*triple) for triple in zip(value, unknowns, secrets, strict=True)]
-        return {"$sensitive": self._hmac(value)} if sensitive is True else value
+        if sensitive is True or (isinstance(value, str) and any(secret in value for secret in self._secrets)):
+            return {"$sensitive": self._hmac(value)}
+        return value
 
     def _object(self, value: dict[str, Any], unknown: dict[str, Any], sensitive: Any) -> dict[str, Any]:
         names = {*value, *(name for name, mark in unknown.items() if _marks(mark))}
@@ -192,6 +198,35 @@ class _Mask:
 
     def _hmac(self, value: Any) -> str:
         return hmac.new(self._key, canonical(value), hashlib.sha256).hexdigest()
+
+
+def _secrets(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Every sensitive text of the plan. Providers copy values to attributes that nobody marked (``terraform_data`` its
+    input to its output), so a text that holds one of these is masked wherever it stands."""
+    for item in (*(plan.get("resource_changes") or ()), *(plan.get("resource_drift") or ())):
+        yield from _change_secrets(item["change"])
+    for change in (plan.get("output_changes") or {}).values():
+        yield from _change_secrets(change)
+    declared = plan.get("configuration", {}).get("root_module", {}).get("variables") or {}
+    for name, variable in (plan.get("variables") or {}).items():
+        if declared.get(name, {}).get("sensitive"):
+            yield from _marked_texts(variable.get("value"), mark=True)
+
+
+def _change_secrets(change: Mapping[str, Any]) -> Iterator[str]:
+    for side in ("before", "after"):
+        yield from _marked_texts(change.get(side), mark=change.get(f"{side}_sensitive"))
+
+
+def _marked_texts(value: Any, *, mark: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _marked_texts(item, mark=mark if mark is True else _dict(mark).get(name))
+    elif isinstance(value, list):
+        for item, below in zip(value, _list(mark, len(value)), strict=True):
+            yield from _marked_texts(item, mark=below)
+    elif mark is True and isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+        yield value
 
 
 def _marks(mark: Any) -> bool:

@@ -87,6 +87,13 @@ def test_a_canary_never_survives(side: str, whole: bool, nested: bool) -> None:
     assert canary not in json.dumps(plan.to_json()) + json.dumps(plan.settled)
 
 
+def test_a_copy_that_nobody_marked_is_masked_too() -> None:
+    after = {"input": {"password": "hunter2"}, "output": {"text": "it is hunter2!"}, "name": "x"}
+    plan = read(shown(resource("a", ["create"], after=after, after_sensitive={"input": {"password": True}})))
+    assert "hunter2" not in json.dumps(plan.to_json())
+    assert plan.changes["a"]["after"]["name"] == "x"
+
+
 def test_a_secret_that_is_partly_unknown_binds_the_part_that_is_known() -> None:
     marks = {"after_sensitive": {"login": True}}
     approved = shown(
