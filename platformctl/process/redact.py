@@ -7,6 +7,7 @@ cut into chunks: text is held back as long as it may still become part of a secr
 from __future__ import annotations
 
 import base64
+import heapq
 import html
 import json
 import re
@@ -31,11 +32,10 @@ _ANCHOR = 32  # characters by which a form is looked for; the rest is compared w
 _USERINFO = 1024  # characters of a URL's user and password that are looked at
 # RFC 3986 3.2.1: user information ends with "@" and holds no "/", "?", "#" or space. A token without a password is one
 # in http(s) only: "ssh://git@host" names no secret.
-_URL = (
+_URL = re.compile(
     rf"(?P<web>https?://)[^\s/?#]{{1,{_USERINFO}}}@"
     rf"|(?P<any>://)(?=[^\s/?#@]{{0,{_USERINFO - 1}}}:)[^\s/?#]{{1,{_USERINFO}}}@"
 )
-_URL_ALONE = re.compile(_URL)
 _URL_BEGUN = re.compile(rf"(?:h(?:t(?:tp?)?)?|https?|(?:https?)?:(?:/(?:/[^\s/?#]{{0,{_USERINFO}}})?)?)\Z")
 _URL_LONGEST = _USERINFO + len("https://") + 1
 
@@ -52,23 +52,10 @@ class _Matcher:
 
     def __init__(self, forms: Iterable[str] = ()) -> None:
         self.forms = frozenset(forms)
-        self._longest_first = sorted(self.forms, key=lambda form: (-len(form), form))
-        self._long = [form for form in self._longest_first if len(form) > _ANCHOR]
-        anchors = {form[:_ANCHOR] for form in self.forms}
-        self._begun = frozenset(anchor[:size] for anchor in anchors for size in range(1, len(anchor)))
-        self._pattern = re.compile("|".join((*map(re.escape, sorted(anchors)), _URL)))
-
-    def find(self, text: str, place: int, limit: int) -> _Found | None:
-        """The first secret that begins in front of ``limit``; of several there, the longest."""
-        while (match := self._pattern.search(text, place)) and match.start() < limit:
-            start = match.start()
-            for form in self._longest_first:
-                if text.startswith(form, start):
-                    return _Found(start, start + len(form), MASK)
-            if url := _URL_ALONE.match(text, start):
-                return _Found(start, url.end(), f"{url['web'] or url['any']}{MASK}@")
-            place = start + 1  # begins like a secret and goes on otherwise
-        return None
+        self.longest_first = sorted(self.forms, key=lambda form: (-len(form), form))
+        self.anchors = sorted({form[:_ANCHOR] for form in self.forms})
+        self._long = [form for form in self.longest_first if len(form) > _ANCHOR]
+        self._begun = frozenset(anchor[:size] for anchor in self.anchors for size in range(1, len(anchor)))
 
     def undecided(self, text: str, start: int) -> int:
         """Where the earliest secret may begin that the end of the text cuts off; the text's length if none does."""
@@ -86,6 +73,43 @@ class _Matcher:
                 break
         begun = _URL_BEGUN.search(text, max(start, len(text) - _URL_LONGEST))
         return min(earliest, begun.start()) if begun else earliest
+
+
+class _Scan:
+    """The secrets of one text, from left to right. Each anchor is looked for once, by ``str.find``: with many secrets
+    several times as fast as one regular expression of them all."""
+
+    def __init__(self, matcher: _Matcher, text: str) -> None:
+        self._matcher = matcher
+        self._text = text
+        self._places: list[tuple[int, int]] = []  # a heap: where the anchor of that index stands next
+        for index in range(len(matcher.anchors) + 1):
+            self._look(index, 0)
+
+    def next(self, start: int, limit: int) -> _Found | None:
+        """The first secret between ``start`` and ``limit``; of several at one place, the longest."""
+        while self._places and self._places[0][0] < limit:
+            place, index = heapq.heappop(self._places)
+            self._look(index, max(place + 1, start))
+            if place >= start and (found := self._at(place, index)):
+                return found
+        return None
+
+    def _look(self, index: int, start: int) -> None:
+        if index < len(self._matcher.anchors):
+            place = self._text.find(self._matcher.anchors[index], start)
+        else:
+            url = _URL.search(self._text, start)
+            place = url.start() if url else -1
+        if place != -1:
+            heapq.heappush(self._places, (place, index))
+
+    def _at(self, place: int, index: int) -> _Found | None:
+        if index < len(self._matcher.anchors):
+            whole = (form for form in self._matcher.longest_first if self._text.startswith(form, place))
+            return next((_Found(place, place + len(form), MASK) for form in whole), None)
+        url = _URL.match(self._text, place)
+        return _Found(place, url.end(), f"{url['web'] or url['any']}{MASK}@") if url else None
 
 
 class KnownSecrets:
@@ -148,7 +172,8 @@ class RedactedStream:
             return len(text) if last else matcher.undecided(text, place)
 
         done, place, limit = [], 0, certain(0)
-        while found := matcher.find(text, place, limit):
+        scan = _Scan(matcher, text)
+        while found := scan.next(place, limit):
             done += [text[place : found.start], found.shown]
             place = found.end
             if limit < place:
