@@ -115,7 +115,7 @@ def toolchain() -> Iterator[Toolchain]:
 
     house = House()
     with interruptible() as (cancel, _):
-        yield Toolchain(house.root_or_none, None, house.runner(cancel))
+        yield Toolchain(house.root_or_none, None, house.runner(cancel), cancel=cancel)
 
 
 @dataclass
@@ -164,7 +164,7 @@ class Site(House):
         from platformctl.spec.loader import environment_path, load_environment
 
         opened = open_root()
-        return cls(opened, load_environment(environment_path(opened.path, name), opened.path))
+        return cls(opened, load_environment(environment_path(opened.path, name), opened.path, content=content_roots()))
 
     @cached_property
     def connection(self) -> Mapping[str, str | Secret]:
