@@ -135,7 +135,7 @@ class Site:
             path = backend.path
             return (path.read_bytes() if path.is_file() else None), f"{path}"
         owner = account_of(self.environment, "", Role.PLAN)
-        client = shared_session(owner, self.connection).client("s3")
+        client = shared_session(owner, self.connection).client("s3", backend.region)
         store = S3ObjectStore(client, backend.bucket, owner=owner.id)
         found = store.get(backend.key + suffix)
         return (found.data if found else None), f"{store.describe()}/{backend.key}"

@@ -22,16 +22,19 @@ class Session:
     def __init__(self, boto: Any, account: Account, endpoint: str = "") -> None:
         self._boto = boto
         self._endpoint = endpoint
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self.account = account
 
-    def client(self, service: str) -> Any:
-        """The boto3 client of a service (``s3``, ``sts``). Raises PreconditionError when it can't be made."""
+    def client(self, service: str, region: str = "") -> Any:
+        """The boto3 client of a service (``s3``, ``sts``), in the account's region unless another is named.
+
+        Raises PreconditionError when it can't be made.
+        """
         from botocore.config import Config
 
         with self._lock:  # boto3 clients may be shared between threads, making them may not
-            if service not in self._clients:
+            if (service, region) not in self._clients:
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT,
                     read_timeout=READ_TIMEOUT,
@@ -43,10 +46,10 @@ class Session:
                     s3={"addressing_style": "path"} if self._endpoint else None,
                 )
                 with translated(f"reach AWS {service}"):
-                    self._clients[service] = self._boto.client(
-                        service, config=config, endpoint_url=self._endpoint or None
+                    self._clients[service, region] = self._boto.client(
+                        service, config=config, endpoint_url=self._endpoint or None, region_name=region or None
                     )
-            return self._clients[service]
+            return self._clients[service, region]
 
 
 def session(account: Account, connection: Mapping[str, str | Secret] | None = None) -> Session:
