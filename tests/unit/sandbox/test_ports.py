@@ -39,7 +39,9 @@ def test_a_new_name_gets_no_port_that_is_kept_for_another() -> None:
 
 
 def test_a_taken_port_is_replaced_while_nothing_runs() -> None:
-    chosen = choose(("a",), kept={"a": 25_000}, movable=True, directory=HERE, free_soon=lambda port: port != 25_000)
+    chosen = choose(
+        ("a",), kept={"a": 25_000}, movable=True, directory=HERE, free=everything, free_soon=lambda port: port != 25_000
+    )
     assert chosen["a"] != 25_000
 
 
