@@ -108,7 +108,7 @@ def test_the_other_accounts_bucket_is_closed_to_us_and_open_to_its_owner(aws: Si
 
 
 def test_a_presigned_identity_url_is_answered_by_sts_and_a_page_in_a_browser_by_nobody(aws: SimulatedAws) -> None:
-    url = aws.client("sts").generate_presigned_url("get_caller_identity").removeprefix(aws.endpoint)
+    url = aws.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET").removeprefix(aws.endpoint)
     status, body = raw(aws, "GET", url, {"Accept": "application/json"})
     assert status == 200
     assert b"user/platform" in body

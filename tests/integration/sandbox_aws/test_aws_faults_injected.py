@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from platformctl.sandbox.aws.faults import ALWAYS, Faults, Kind, Phase, Rule
 from tests.simulated_aws import SimulatedAws

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import moto.eks.models
 import moto.eks.urls
+from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 
@@ -50,6 +51,12 @@ class Response(BaseResponse):
     def __init__(self) -> None:
         super().__init__(service_name="eks")
         self.automated_parameter_parsing = True
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """moto answers what EKS's model does not know with an empty 404, which providers take for "gone"."""
+        if not self._get_action():
+            raise NotImplementedError(f"{self.method} {self.path}")
+        return super().call_action()
 
     def operate(self, operation: Operation) -> ActionResult:
         """Runs one operation under the backend's lock, after everything that is due by now."""
