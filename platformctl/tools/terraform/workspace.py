@@ -129,6 +129,8 @@ def _local_modules(folder: Path, seen: dict[Path, None]) -> Iterable[Path]:
 
 def _linked(name: str) -> bool:
     """Inputs come from the environment file alone, so the stack's own values files stay out."""
+    if name == LOCK_FILE:
+        return True
     return not name.startswith(_NOT_LINKED) and not name.endswith((".tfvars", ".tfvars.json"))
 
 
