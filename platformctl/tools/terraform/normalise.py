@@ -64,7 +64,7 @@ class NormalisedPlan:
             "moved": sum("previous_address" in change for change in self.changes.values()),
             "imported": sum("importing" in change for change in self.changes.values()),
             "forgotten": count["forget"],
-            "outputs": len(self.outputs),
+            "output" if len(self.outputs) == 1 else "outputs": len(self.outputs),
         }
         text = f"+{count['create']} ~{count['update']} -{count['delete']}"
         return ", ".join([text, *(f"{number} {what}" for what, number in others.items() if number)])
