@@ -35,8 +35,8 @@ _NEWEST_RUNS = 30
 def command(output: Output, shell: str) -> None:
     """Print the script that makes SHELL complete platformctl's commands and names.
 
-    For bash and zsh, put the line below into the shell's start file; for fish:
-    platformctl completion fish > ~/.config/fish/completions/platformctl.fish
+    Bash and zsh evaluate it in their start file. Fish reads it from a file of its own:
+    `platformctl completion fish > ~/.config/fish/completions/platformctl.fish`.
     """
     completer = _completer(shell, click.Command("platformctl"))
     # Not completer.source(): click's starts a bash to look at its version, and only `process` starts processes.

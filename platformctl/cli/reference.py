@@ -1,4 +1,4 @@
-"""The reference pages, made from the code itself: commands, exit codes, steps, pipelines.
+"""The reference pages, made from the code itself: commands, exit codes, steps, pipelines, environment.
 
 ``python -m platformctl.cli.reference`` in the repository writes them; a conformance test compares. Nothing is described
 here that the code does not say: what a page lacks belongs into a docstring.
@@ -7,6 +7,7 @@ here that the code does not say: what a page lacks belongs into a docstring.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,11 +29,14 @@ def pages(root: Path) -> dict[str, str]:
     """File name -> text of every page. ``root``: the repository, whose pipelines are described."""
     from platformctl.cli.main import cli
     from platformctl.engine.catalogue import find_pipelines, load_pipeline
+    from platformctl.spec.schema import reference_page, schema_document
     from platformctl.steps import CATALOGUE
 
     pipelines = [load_pipeline(path) for path in find_pipelines([root]).values()]
     return {
         "cli.md": cli_page(cli),
+        "environment.md": reference_page().rstrip("\n") + "\n",
+        "environment.schema.json": json.dumps(schema_document(), indent=2) + "\n",
         "exit-codes.md": exit_codes_page(),
         "pipelines.md": pipelines_page(pipelines),
         "steps.md": steps_page(CATALOGUE),
@@ -112,7 +116,7 @@ def _command_section(context: click.Context) -> str:
     command = context.command
     depth = "##" if context.parent is None or isinstance(command, click.Group) else "###"
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    parts = [f"{depth} {context.command_path}", _paragraphs(command.help or ""), f"```\n{usage}\n```"]
+    parts = [f"{depth} {context.command_path}", _paragraphs(inspect.cleandoc(command.help or "")), f"```\n{usage}\n```"]
     rows = [
         _parameter_row(parameter, context) for parameter in command.params if not getattr(parameter, "hidden", False)
     ]
@@ -149,14 +153,20 @@ def _error_tree(error: type[errors.PlatformError], depth: int) -> Iterator[tuple
 
 
 def _step_section(kind: str, step: type[Step]) -> str:
-    facts = [f"deadline {step.deadline}"]
-    retry = step.retry
-    facts.append(f"{retry.attempts} attempts" if retry.attempts > 1 else "never tried again")
-    facts.append(f"takes {step.cost.cores:g} cores and {step.cost.memory} MiB")
+    tries = f"{step.retry.attempts} attempts" if step.retry.attempts > 1 else "never tried again"
+    takes = f"{step.cost.cores:g} core{'' if step.cost.cores == 1 else 's'} and {step.cost.memory} MiB"
     rows = [_field_row(field) for field in step_fields(step)]
     table = _table(("Flag", "Type", "Meaning", "Default"), rows) if rows else "It has no fields."
     does = _paragraphs(inspect.getdoc(step) or "")
-    return "\n\n".join([f"## {kind}", does, f"Runs: {_summary(step.run)}", f"{', '.join(facts).capitalize()}.", table])
+    return "\n\n".join(
+        [
+            f"## {kind}",
+            does,
+            _paragraphs(_summary(step.run)),
+            f"Deadline {step.deadline}, {tries}, takes {takes}.",
+            table,
+        ]
+    )
 
 
 def _field_row(field: Field) -> tuple[str, ...]:
