@@ -20,7 +20,7 @@ from platformctl.engine.record import Recorded, RunDirectory, check_run_id, new_
 from platformctl.engine.remote import RemoteRecord, run_prefix
 from platformctl.engine.request import Request
 from platformctl.engine.scope import RunScope
-from platformctl.engine.stages import give_back, run_lease, take_lease
+from platformctl.engine.stages import expanded, give_back, run_lease, take_lease
 from platformctl.engine.state import RunState, derive
 from platformctl.process.children import current
 
@@ -138,11 +138,13 @@ def _restore(scope: RunScope, recorded: Recorded) -> None:
     if recorded.events:
         before = derive(scope.run_id, recorded.events)
         scope.parameters = _agreed(request, before)
+        _check_items(scope)
         scope.interrupted = {step.name: tuple(step.children) for step in before.steps() if step.children}
         journal.restore(recorded)
         journal.emit(EventKind.RUN_RESUMED, detail=driver)
         return
     scope.parameters = resolve_parameters(request.pipeline, request.parameters)
+    _check_items(scope)
     start = {
         "pipeline": request.pipeline.name,
         "environment": request.environment.name,
@@ -153,6 +155,12 @@ def _restore(scope: RunScope, recorded: Recorded) -> None:
         "version": __version__,
     }
     journal.emit(EventKind.RUN_STARTED, detail={**start, **driver})
+
+
+def _check_items(scope: RunScope) -> None:
+    """Raises UsageError before anything starts when a parameter names a stack, addon or service that is not there."""
+    for stage in scope.request.pipeline.stages:
+        expanded(scope, stage)
 
 
 def _agreed(request: Request, before: RunState) -> dict[str, str]:

@@ -6,6 +6,18 @@ reaches no line handler, and an object's version is as weak as S3's. Nothing her
 
 from platformctl.testing.clock import FakeClock, SteppedClock
 from platformctl.testing.objects import MemoryObjectStore
+from platformctl.testing.pipeline import Bench, CollectingReporter, ScriptedSecrets, run_pipeline
 from platformctl.testing.runner import Reply, ScriptedRunner, Unscripted
 
-__all__ = ["FakeClock", "MemoryObjectStore", "Reply", "ScriptedRunner", "SteppedClock", "Unscripted"]
+__all__ = [
+    "Bench",
+    "CollectingReporter",
+    "FakeClock",
+    "MemoryObjectStore",
+    "Reply",
+    "ScriptedRunner",
+    "ScriptedSecrets",
+    "SteppedClock",
+    "Unscripted",
+    "run_pipeline",
+]

@@ -319,12 +319,13 @@ def test_parameters_reach_the_steps_and_limit_the_items(bench: Bench) -> None:
     [
         ({"stages": ("bulid",)}, "has no stage 'bulid'"),
         ({"parameters": {"too": "x"}}, "has no parameter 'too'"),
+        ({"parameters": {"stacks": "netwrok"}}, "stacks has no 'netwrok'"),
         ({"resume": "20260101T000000Z-demo-0000"}, "no run"),
         ({"run_id": "../elsewhere"}, "is no id of a run"),
     ],
 )
 def test_what_makes_no_sense_leaves_no_run_behind(bench: Bench, request_: dict[str, Any], cause: str) -> None:
-    parameters = (Parameter("to", "Where."),)
+    parameters = (Parameter("to", "Where."), Parameter("stacks", "Which."))
     with pytest.raises(UsageError, match=cause):
         bench.run(pipeline(stage("build"), parameters=parameters), ENVIRONMENT, **request_)
     assert list((bench.root / ".platform" / "runs").glob("*")) == []
