@@ -49,7 +49,7 @@ class ArtifactKind(StrEnum):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a step leaves in the run. ``name`` is relative, unique in the run and stable: ``stacks/network.json``."""
+    """A file that a step leaves in the run. ``name`` is relative, unique in the run, stable: ``stacks/network.json``."""
 
     name: str
     path: Path
@@ -143,7 +143,7 @@ class StepContext(Protocol):
         ...
 
     def journal_lock(self, lock_id: str) -> None:
-        """Records the id of a lock this step's child holds (Terraform's), so that a resume may break exactly that one."""
+        """Records the id of a lock that this step's child holds (Terraform's): a resume may break exactly that one."""
         ...
 
     def checkpoint(self) -> None:
@@ -166,8 +166,8 @@ class Step(ABC):
     """Typed inputs and the work.
 
     Subclasses are frozen keyword-only dataclasses. Their fields are str, int, bool, Path, Enum, Duration, SecretRef,
-    ``tuple[str, ...]`` or ``Mapping[str, str]``, each made with ``option(...)`` so that command-line flags, the reference
-    and Groovy help come from them. Steps never fan out: the engine is the only scheduler.
+    ``tuple[str, ...]`` or ``Mapping[str, str]``, each made with ``option(...)``, so that command-line flags, the
+    reference and Groovy help come from them. Steps never fan out: the engine is the only scheduler.
     """
 
     kind: ClassVar[str]
