@@ -49,7 +49,7 @@ class ArtifactKind(StrEnum):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a step leaves in the run. ``name`` is relative, unique in the run, stable: ``stacks/network.json``."""
+    """A file that a step leaves in the run. ``name`` is relative, unique in the run, stable: ``stacks/a.json``."""
 
     name: str
     path: Path
