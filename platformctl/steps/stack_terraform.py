@@ -28,6 +28,9 @@ from platformctl.tools.terraform.workspace import WorkingCopy, init_digest, prov
 _BUSY = 60.0
 """Seconds to wait for another process that works in the same working copy."""
 _INSTALLING = 900.0
+_SMALL = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
+"""For a Terraform that starts no provider: it ends before its garbage is worth collecting, which took a third of a plan
+(30 plans, two at a time: 0.77 s before, 0.54 s after). Should it grow, Go collects at the limit as ever."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def _open(context: StepContext, site: Site, role: Role, inputs: Inputs, copy: Wo
     mirror = site.environment.mirror.providers if site.environment.mirror else None
     program, config = context.program("terraform"), _cli_config(context.root, Path(mirror) if mirror else None)
     digest = init_digest(copy, files, _tool(program, config))
+    providers = provider_versions(copy.source)
     terraform = Terraform(
         runner=context.runner,
         place=Place(
@@ -148,12 +152,11 @@ def _open(context: StepContext, site: Site, role: Role, inputs: Inputs, copy: Wo
             directory=copy.working_directory,
             data_directory=copy.data_directory(digest),
             cli_config=config,
-            env=_environment(site, inputs),
+            env={**_environment(site, inputs), **({} if providers else _SMALL)},
         ),
         stack=site.name,
         root=context.root,
     )
-    providers = provider_versions(copy.source)
     if not copy.initialised(digest):
         _initialise(context, terraform, shared=bool(providers))
         copy.mark_initialised(digest)

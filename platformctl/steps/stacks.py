@@ -19,8 +19,8 @@ from platformctl.steps.stack_site import Role, Site
 from platformctl.steps.stack_terraform import gather_inputs, opened, run_key
 from platformctl.tools.terraform.normalise import NormalisedPlan
 
-_PROVIDER = Cost(cores=1.0, memory=700)
-"""Terraform with the AWS provider was measured at 610 MB."""
+_PROVIDER = Cost(cores=0.6, memory=700)
+"""Terraform with the AWS provider was measured at 610 MB, and waits for the cloud a good part of its time."""
 _PLANNING = RetryPolicy(attempts=3, first=Duration(2.0))
 
 
