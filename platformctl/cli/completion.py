@@ -130,6 +130,12 @@ def _runs(root: Path, _context: click.Context) -> Iterator[str]:
     yield from islice(names, _NEWEST_RUNS)
 
 
+def _kinds(_root: Path, _context: click.Context) -> Iterator[str]:
+    from platformctl.steps import CATALOGUE
+
+    yield from sorted(CATALOGUE)
+
+
 def _stacks(root: Path, context: click.Context) -> Iterator[str]:
     """The keys right below ``stacks:``, read as lines."""
     name = context.params.get("env")
@@ -153,10 +159,14 @@ _SOURCES: dict[str, Callable[[Path, click.Context], Iterator[str]]] = {
     "env": _environments,
     "environment": _environments,
     "env name": _environments,
+    "env other": _environments,
+    "env first": _environments,
+    "env second": _environments,
     "pipeline": _pipelines,
     "run": _runs,
     "run_id": _runs,
     "resume": _runs,
+    "steps kind": _kinds,
     "stack": _stacks,
     "stacks": _stacks,
 }
