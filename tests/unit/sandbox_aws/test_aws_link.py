@@ -47,17 +47,19 @@ def test_a_machine_becomes_a_node_with_the_labels_that_eks_gives() -> None:
 
 
 def test_a_node_that_has_what_it_should_have_is_left_alone() -> None:
-    assert node_patch(manifest()["metadata"]["annotations"], manifest()) is None
+    assert node_patch(manifest()["metadata"]["annotations"], [], manifest()) is None
 
 
 def test_labels_and_taints_that_left_the_group_leave_the_node_and_nothing_else_does() -> None:
     present = {**manifest()["metadata"]["annotations"], "someone": "else"}
-    patch = node_patch(present, manifest(labels={"team": "billing"}, taints=[]))
+    not_ready = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}
+    taints = [*manifest()["spec"]["taints"], not_ready]
+    patch = node_patch(present, taints, manifest(labels={"team": "billing"}, taints=[]))
     assert patch is not None
     assert patch["metadata"]["labels"]["team"] == "billing"
-    assert patch["spec"]["taints"] == [{"$patch": "delete", "key": "dedicated"}]
+    assert patch["spec"]["taints"] == [not_ready]
     assert set(patch["metadata"]["annotations"]) == {"kwok.x-k8s.io/node", APPLIED_ANNOTATION}
-    dropped = node_patch(present, manifest(labels={}))
+    dropped = node_patch(present, taints, manifest(labels={}))
     assert dropped is not None
     assert dropped["metadata"]["labels"]["team"] is None
 

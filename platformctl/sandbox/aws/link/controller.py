@@ -18,7 +18,7 @@ from platformctl.sandbox.aws.link.nodes import OWNER_LABEL, node_patch
 log = logging.getLogger(__name__)
 
 _RESYNC = 30.0
-_RESYNC_WITH_SCOPES = 5.0  # a namespace may appear that a policy's pattern matches
+_RESYNC_WITH_SCOPES = 2.0  # a namespace may appear that a policy's pattern matches
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _TIMEOUT = 10.0
 
@@ -111,15 +111,31 @@ class ApiServer:
 
     def _make_nodes(self, wanted: Desired) -> None:
         listed = self._core.list_node(label_selector=OWNER_LABEL, _request_timeout=_TIMEOUT).items
-        present = {node.metadata.name: node.metadata for node in listed}
+        present = {node.metadata.name: node for node in listed}
         for name, manifest in wanted.nodes.items():
             if name not in present:
                 self._core.create_node(manifest, _request_timeout=_TIMEOUT)
-            elif (patch := node_patch(present[name].annotations or {}, manifest)) is not None:
-                self._core.patch_node(name, patch, _request_timeout=_TIMEOUT)
+            else:
+                self._change_node(present[name], manifest)
         # New machines are there before old ones leave, as in a rolling update.
         for name in present.keys() - wanted.nodes.keys():
             self._remove_node(name)
+
+    def _change_node(self, node: Any, manifest: dict[str, Any]) -> None:
+        from kubernetes.client.exceptions import ApiException
+
+        taints = self._core.api_client.sanitize_for_serialization(node.spec.taints or [])
+        patch = node_patch(node.metadata.annotations or {}, taints, manifest)
+        if patch is None:
+            return
+        # Others add and remove taints too: what they did since we looked must not be undone.
+        patch["metadata"]["resourceVersion"] = node.metadata.resource_version
+        try:
+            self._core.patch_node(node.metadata.name, patch, _request_timeout=_TIMEOUT)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            self._change_node(self._core.read_node(node.metadata.name, _request_timeout=_TIMEOUT), manifest)
 
     def _remove_node(self, name: str) -> None:
         # Pods of a machine that is gone would otherwise wait for the garbage collector, 40 s and more.

@@ -62,21 +62,24 @@ def node_manifest(instance: Instance, group: Mapping[str, Any], cluster: str, re
     }
 
 
-def node_patch(present: Mapping[str, str], manifest: Manifest) -> Manifest | None:
-    """What turns a node into its manifest's labels and taints, as a strategic merge; None when nothing differs.
+def node_patch(annotations: Mapping[str, str], present: list[dict[str, Any]], manifest: Manifest) -> Manifest | None:
+    """What turns a node into its manifest's labels and taints, as a merge patch; None when nothing differs.
 
-    ``present``: the node's annotations, which say what we gave it; what others added stays.
+    ``annotations`` of the node say what we gave it before; of the taints ``present`` those that others added stay.
     """
-    annotations = manifest["metadata"]["annotations"]
-    if present.get(APPLIED_ANNOTATION) == annotations[APPLIED_ANNOTATION]:
+    wanted = manifest["metadata"]["annotations"]
+    if annotations.get(APPLIED_ANNOTATION) == wanted[APPLIED_ANNOTATION]:
         return None
-    before = json.loads(present.get(APPLIED_ANNOTATION) or '{"labels": {}, "taints": []}')
-    labels, taints = manifest["metadata"]["labels"], manifest["spec"]["taints"]
-    kept = {taint["key"] for taint in taints}
-    gone = [{"$patch": "delete", "key": taint["key"]} for taint in before["taints"] if taint["key"] not in kept]
+    before = json.loads(annotations.get(APPLIED_ANNOTATION) or '{"labels": {}, "taints": []}')
+    ours = {(taint["key"], taint["effect"]) for taint in (*before["taints"], *manifest["spec"]["taints"])}
+    foreign = [taint for taint in present if (taint["key"], taint["effect"]) not in ours]
     return {
-        "metadata": {"annotations": annotations, "labels": {**dict.fromkeys(before["labels"]), **labels}},
-        "spec": {"taints": [*taints, *gone]},
+        "metadata": {
+            "annotations": wanted,
+            "labels": {**dict.fromkeys(before["labels"]), **manifest["metadata"]["labels"]},
+        },
+        # The API replaces this list as a whole, whatever the kind of patch.
+        "spec": {"taints": [*foreign, *manifest["spec"]["taints"]]},
     }
 
 
