@@ -23,14 +23,16 @@ from platformctl.engine.state import RunState, derive
 _LOSABLE = frozenset({EventKind.STEP_PROGRESS, EventKind.WARNING})
 """What need not survive a power cut; all else is where a resume starts from."""
 
-_REWRITES_STATE = frozenset(
+_STATE_INTERVAL = 1.0
+"""Seconds: within a stage ``run.json`` follows the events no closer than this; with 500 steps it is a large file."""
+
+_BORDERS = frozenset(
     {
         EventKind.RUN_STARTED,
         EventKind.RUN_RESUMED,
         EventKind.RUN_FINISHED,
         EventKind.STAGE_STARTED,
         EventKind.STAGE_FINISHED,
-        EventKind.STEP_FINISHED,
         EventKind.GATE_ASKED,
         EventKind.GATE_ANSWERED,
     }
@@ -74,6 +76,7 @@ class Journal:
         self._reporters = list(reporters)
         self._on_broken = on_broken
         self._logs: dict[str, TextIO] = {}
+        self._state_written = float("-inf")
         self._lock = threading.RLock()
 
     def restore(self, recorded: Recorded) -> None:
@@ -132,7 +135,9 @@ class Journal:
         try:
             self._directory.append(line, durable=event.kind not in _LOSABLE)
             self.lines.append(line)
-            if event.kind in _REWRITES_STATE:
+            due = self._clock.monotonic() - self._state_written >= _STATE_INTERVAL
+            if event.kind in _BORDERS or (event.kind is EventKind.STEP_FINISHED and due):
+                self._state_written = self._clock.monotonic()
                 self._directory.write_state(self.state)
         except PlatformError as error:
             self._break(error)

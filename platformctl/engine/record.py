@@ -91,7 +91,10 @@ class RunDirectory:
     @property
     def exists(self) -> bool:
         """Whether a run was recorded here."""
-        return (self.path / _EVENTS).exists()
+        try:
+            return (self.path / _EVENTS).stat().st_size > 0
+        except OSError:
+            return False
 
     @property
     def private(self) -> Path:
