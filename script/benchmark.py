@@ -105,18 +105,18 @@ def large() -> None:
 
 def outputs() -> None:
     """Outputs of one applied stack: read from its state, and by starting Terraform."""
-    from platformctl.tools.terraform import read_outputs
+    from platformctl.tools.terraform.state import read_state
 
     with root(1) as folder:
         applied(folder)
-        working = folder / ".platform" / "terraform" / "bench" / "s000"
-        state = next(path for path in working.rglob("*.tfstate") if path.stat().st_size)
-        rounds, environment = 200, QUIET | {"TF_DATA_DIR": str(working / ".terraform")}
-        read_outputs(state.read_bytes())
+        working, environment = place(folder, "s000")
+        state, rounds = folder / ".platform" / "state" / "bench" / "s000.tfstate", 200
+        read_state(state.read_bytes(), str(state))
         begun = time.perf_counter()
         for _ in range(rounds):
-            read_outputs(state.read_bytes())
+            found = read_state(state.read_bytes(), str(state)).outputs
         ours = (time.perf_counter() - begun) / rounds
+        assert found, "the state has outputs"
         theirs = statistics.median(
             timed([TERRAFORM, "output", "-json", "-no-color"], cwd=working, env=environment) for _ in range(5)
         )
@@ -129,17 +129,18 @@ def stacks() -> None:
     """30 unchanged stacks: ``stacks plan``, the same Terraform commands by a shell loop two at a time, bare plans."""
     with root(STACKS) as folder:
         applied(folder)
-        working = sorted(path for path in (folder / ".platform" / "terraform" / "bench").iterdir() if path.is_dir())
-        loop = (
-            f"export TF_DATA_DIR=$PWD/.terraform; {TERRAFORM} plan -input=false -no-color -out=bench.tfplan >/dev/null"
-        )
+        places = [place(folder, f"s{number:03}") for number in range(STACKS)]
+        plan = f"{TERRAFORM} plan -input=false -no-color -out=bench.tfplan >/dev/null"
+        # sh takes a place's two words: the working directory and TF_DATA_DIR.
+        loop = f'cd "$0" && export TF_DATA_DIR="$1" && {plan}'
         show = f"{loop} && {TERRAFORM} show -json bench.tfplan >/dev/null"
-        listing = "\n".join(str(path) for path in working)
+        listing = "\n".join(f"{working} {environment['TF_DATA_DIR']}" for working, environment in places)
+        parallel: list[str | Path] = ["xargs", "-P", str(WORKERS), "-n", "2", "sh", "-c"]
         compare(
             f"{STACKS} unchanged stacks, {WORKERS} at a time",
             {
-                "terraform plan": ["xargs", "-P", str(WORKERS), "-I{}", "sh", "-c", f"cd {{}} && {loop}"],
-                "terraform plan + show -json": ["xargs", "-P", str(WORKERS), "-I{}", "sh", "-c", f"cd {{}} && {show}"],
+                "terraform plan": [*parallel, loop],
+                "terraform plan + show -json": [*parallel, show],
                 "platformctl stacks plan": [
                     PLATFORMCTL, "-C", folder, "stacks", "plan", "--env", "bench", "--output", "json",
                 ],
@@ -153,6 +154,13 @@ def stacks() -> None:
 def validate(folder: Path) -> list[str | Path]:
     """``env validate`` of the root's environment."""
     return [PLATFORMCTL, "-C", folder, "env", "validate", "bench"]
+
+
+def place(folder: Path, stack: str) -> tuple[Path, dict[str, str]]:
+    """Where platformctl runs Terraform for a stack, and the environment that Terraform needs there."""
+    directory = folder / ".platform" / "terraform" / "bench" / stack
+    data = max(directory.glob("data-*"), key=lambda path: path.stat().st_mtime)
+    return directory / "stacks" / "sample", QUIET | {"TF_DATA_DIR": str(data)}
 
 
 def applied(folder: Path) -> None:

@@ -156,6 +156,8 @@ class Site(House):
     def __init__(self, root: Root, environment: Environment) -> None:
         self.root = root
         self.environment = environment
+        # Looked up here: steps ask in threads of their own, where the command line's context is not known.
+        self.roots = content_roots()
         self._sessions: dict[str, Session] = {}
 
     @classmethod
@@ -220,13 +222,11 @@ class Site(House):
 
     def content(self, relative: str) -> Path:
         """A file or folder of ours: the user's root first, then what platformctl brings."""
-        roots = content_roots()
-        for folder in roots:
+        for folder in self.roots:
             if (folder / relative).exists():
                 return folder / relative
-        raise PreconditionError(
-            f"{relative} does not exist", hint=f"looked for in {', '.join(map(str, roots))}; is the name right?"
-        )
+        looked = ", ".join(map(str, self.roots))
+        raise PreconditionError(f"{relative} does not exist", hint=f"looked for in {looked}; is the name right?")
 
     def program(self, name: str) -> Path:
         """An external program's path, looked for once. Raises PreconditionError with what to do."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from platformctl.core.errors import Problem, SpecError, UsageError
 from platformctl.core.secret import Secret
+from platformctl.engine.disk import write_whole
 from platformctl.engine.step import StepContext
 from platformctl.spec.environment import Environment, Stack
 from platformctl.tools.aws import Account, S3ObjectStore, Session, session
@@ -203,12 +204,6 @@ def write_cli_config(root: Path, mirrors: tuple[Path, ...], plugin_cache: Path) 
     """Terraform's CLI configuration for this root; written only when it changed."""
     content = cli_config(mirrors, plugin_cache, user_config(os.environ, Path.home()))
     path = root / ".platform" / "terraform" / "cli.tfrc"
-    try:
-        if path.read_text(encoding="utf-8") == content:
-            return path
-    except OSError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(content, encoding="utf-8")
-    partial.replace(path)
+    if not path.is_file() or path.read_text(encoding="utf-8") != content:
+        write_whole(path, content.encode())  # stacks are opened in parallel
     return path
