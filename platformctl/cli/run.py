@@ -106,7 +106,10 @@ def execute(
             output.error(result.error)
         raise click.exceptions.Exit(exit_code(result.error))
     if result.error is not None:
-        output.progress.print(f"error: this is a bug of platformctl: {result.error}", style="red", markup=False)
+        recorded = result.state.error or {}
+        bug = recorded.get("message", type(result.error).__name__)
+        output.progress.print(f"error: {bug}", style="red", markup=False)
+        output.progress.print(f"hint: the traceback is in {result.directory}/private", style="yellow", markup=False)
         raise click.exceptions.Exit(exit_code(result.error))
     if exit_code_on_change and result.changed:
         raise click.exceptions.Exit(CHANGED)

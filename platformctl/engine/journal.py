@@ -53,6 +53,15 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     return document
 
 
+def redact_error(error: BaseException, redactor: Redactor) -> None:
+    """Takes known secrets out of what an error will tell people outside of the record: message, hint, last lines."""
+    if isinstance(error, PlatformError):
+        error.message, error.hint = redactor.redact(error.message), redactor.redact(error.hint)
+        error.args = (error.message,)
+    if isinstance(error, CommandFailed | CommandTimedOut):
+        error.tail = tuple(redactor.redact(line) for line in error.tail)
+
+
 class Journal:
     """One process's pen for one run. Safe for concurrent use.
 

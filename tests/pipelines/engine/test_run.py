@@ -365,6 +365,8 @@ def test_no_secret_reaches_events_outputs_or_summaries(bench: Bench) -> None:
     for path in result.directory.rglob("*"):
         assert not path.is_file() or canary not in path.read_text()
     assert not [event for event in bench.log.events if canary in json.dumps(event.to_json())]
+    assert isinstance(result.error, StepFailed)
+    assert canary not in f"{result.error} {result.error.message} {result.error.hint}"
 
 
 class Broken:
