@@ -200,6 +200,8 @@ def _whole(run: RunView) -> float:
 
 def _guidance(run: RunView) -> Guidance | None:
     match run.state.status:
+        case Status.FAILED | Status.ERRORED | Status.ABORTED if _alone(run):
+            return Guidance("When the cause is gone, run the step again:", _commands(_again(run)))
         case Status.WAITING:
             return Guidance(
                 "The run is parked until somebody answers. Look at the changes below, then:",
@@ -219,6 +221,11 @@ def _guidance(run: RunView) -> Guidance | None:
             return None
 
 
+def _alone(run: RunView) -> bool:
+    """Whether this is a step that ran by itself (``platformctl steps run``)."""
+    return list(run.state.stages) == ["step"] and run.state.pipeline.startswith("step-")
+
+
 def _approve(run: RunView) -> list[str]:
     gate = run.state.question
     digest = gate[1].digest if gate else ""
@@ -228,7 +235,7 @@ def _approve(run: RunView) -> list[str]:
 def _again(run: RunView) -> list[str]:
     """The command that goes on with the run; a step that ran by itself is run again."""
     state = run.state
-    if list(state.stages) == ["step"]:
+    if _alone(run):
         flags = [word for name, value in state.parameters.items() for word in (f"--{name.replace('_', '-')}", value)]
         return ["platformctl", "steps", "run", state.pipeline.removeprefix("step-"), "--env", state.environment, *flags]
     return ["platformctl", "run", state.pipeline, "--env", state.environment, "--resume", state.id]
