@@ -29,6 +29,7 @@ def install() -> None:
     """Before moto answers its first request; harmless when done twice."""
     _quiet_launch_templates()
     _believe_only_roles_that_trust()
+    _tell_taken_buckets_from_forbidden_ones()
 
 
 def _quiet_launch_templates() -> None:
@@ -76,6 +77,31 @@ def _believe_only_roles_that_trust() -> None:
         get_federation_token = get_session_token
 
     moto.sts.urls.url_paths["{0}/$"] = Response.dispatch
+
+
+def _tell_taken_buckets_from_forbidden_ones() -> None:
+    """CreateBucket with a name that another account has was 403 as for its objects; AWS answers 409."""
+    from moto.s3.exceptions import BucketError
+    from moto.s3.models import S3Backend, s3_backends
+
+    original = S3Backend.create_bucket
+    if getattr(original, "corrected", False):
+        return
+
+    class BucketTaken(BucketError):
+        code = "BucketAlreadyExists"
+
+    def corrected(self: Any, bucket_name: str, *args: Any, **kwargs: Any) -> Any:
+        _, owner = s3_backends.bucket_accounts.get(bucket_name, ("", self.account_id))
+        if owner != self.account_id:
+            raise BucketTaken(
+                "The requested bucket name is not available. The bucket namespace is shared by all users of the "
+                "system. Please select a different name and try again."
+            )
+        return original(self, bucket_name, *args, **kwargs)
+
+    corrected.corrected = True  # type: ignore[attr-defined]  # the mark that makes this idempotent
+    S3Backend.create_bucket = corrected  # type: ignore[method-assign]  # the seam moto leaves
 
 
 def trusts(role_arn: str, principal_arn: str, account: str, external_id: str | None) -> bool:

@@ -100,6 +100,9 @@ def test_the_other_accounts_bucket_is_closed_to_us_and_open_to_its_owner(aws: Si
     bucket = "sandbox-of-another-account"
     assert refusal(lambda: aws.client("s3").head_bucket(Bucket=bucket)) == ("403", 403)
     assert refusal(lambda: aws.client("s3").get_object(Bucket=bucket, Key="x"))[1] == 403
+    place = {"CreateBucketConfiguration": {"LocationConstraint": "ap-northeast-2"}}
+    create = partial(aws.client("s3").create_bucket, Bucket=bucket, **place)
+    assert refusal(create) == ("BucketAlreadyExists", 409)
     arn = f"arn:aws:iam::{OTHER_ACCOUNT}:role/platform-apply"
     keys = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="tester")["Credentials"]
     theirs = aws.client("s3", key=keys["AccessKeyId"], secret=keys["SecretAccessKey"], token=keys["SessionToken"])

@@ -68,21 +68,8 @@ def backends() -> list[Backend]:
 
 
 def _document(eks: Backend, request: Request, version: str) -> Document:
-    account, region, simulation = eks.account_id, eks.region_name, eks.simulation
-    wanted = request["resourcesVpcConfig"]
-    subnets = network.cluster_subnets(account, region, wanted.get("subnetIds") or [])
-    network.check_security_groups(account, region, wanted.get("securityGroupIds") or [])
+    region, simulation = eks.region_name, eks.simulation
     identifier = uuid.uuid4().hex.upper()
-    access_config = request.get("accessConfig") or {}
-    vpc = {
-        "subnetIds": list(wanted.get("subnetIds") or []),
-        "securityGroupIds": list(wanted.get("securityGroupIds") or []),
-        "vpcId": subnets[0].vpc,
-        "clusterSecurityGroupId": network.create_security_group(account, region, subnets[0].vpc, request["name"]),
-        "endpointPublicAccess": wanted.get("endpointPublicAccess", True),
-        "endpointPrivateAccess": wanted.get("endpointPrivateAccess", False),
-        "publicAccessCidrs": wanted.get("publicAccessCidrs") or ["0.0.0.0/0"],
-    }
     return {
         "name": request["name"],
         "arn": eks.arn("cluster", request["name"]),
@@ -94,7 +81,7 @@ def _document(eks: Backend, request: Request, version: str) -> Document:
         "certificateAuthority": {"data": base64.b64encode(simulation.certificate_authority.encode()).decode()},
         "identity": {"oidc": {"issuer": f"https://oidc.eks.{region}.amazonaws.com/id/{identifier}"}},
         "roleArn": request["roleArn"],
-        "resourcesVpcConfig": vpc,
+        "resourcesVpcConfig": _vpc(eks, request["name"], request["resourcesVpcConfig"]),
         "kubernetesNetworkConfig": {
             "serviceIpv4Cidr": "172.20.0.0/16",
             "ipFamily": "ipv4",
@@ -104,16 +91,30 @@ def _document(eks: Backend, request: Request, version: str) -> Document:
         "logging": _logging(request.get("logging") or {}),
         "encryptionConfig": list(request.get("encryptionConfig") or []),
         "accessConfig": {
-            "authenticationMode": access_config.get("authenticationMode") or "CONFIG_MAP",
-            "bootstrapClusterCreatorAdminPermissions": access_config.get(
-                "bootstrapClusterCreatorAdminPermissions", True
-            ),
+            "authenticationMode": "CONFIG_MAP",
+            "bootstrapClusterCreatorAdminPermissions": True,
+            **(request.get("accessConfig") or {}),
         },
         "upgradePolicy": dict(request.get("upgradePolicy") or {"supportType": "EXTENDED"}),
         "deletionProtection": bool(request.get("deletionProtection")),
         "health": {"issues": []},
         "tags": dict(request.get("tags") or {}),
         **{name: request[name] for name in _AS_GIVEN if request.get(name) is not None},
+    }
+
+
+def _vpc(eks: Backend, cluster: str, wanted: Document) -> Document:
+    account, region = eks.account_id, eks.region_name
+    subnets = network.cluster_subnets(account, region, wanted.get("subnetIds") or [])
+    network.check_security_groups(account, region, wanted.get("securityGroupIds") or [])
+    return {
+        "subnetIds": list(wanted.get("subnetIds") or []),
+        "securityGroupIds": list(wanted.get("securityGroupIds") or []),
+        "vpcId": subnets[0].vpc,
+        "clusterSecurityGroupId": network.create_security_group(account, region, subnets[0].vpc, cluster),
+        "endpointPublicAccess": wanted.get("endpointPublicAccess", True),
+        "endpointPrivateAccess": wanted.get("endpointPrivateAccess", False),
+        "publicAccessCidrs": wanted.get("publicAccessCidrs") or ["0.0.0.0/0"],
     }
 
 

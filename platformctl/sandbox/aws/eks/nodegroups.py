@@ -30,19 +30,10 @@ def create_nodegroup(eks: Backend, request: Request) -> Document:
 
 
 def _document(eks: Backend, cluster: Cluster, request: Request) -> Document:
-    template = request.get("launchTemplate")
-    if template and (request.get("diskSize") or request.get("remoteAccess")):
-        what = "Disk size" if request.get("diskSize") else "Remote access configuration"
-        raise errors.invalid_parameter(f"{what} must be specified within the launch template.")
-    types = list(request.get("instanceTypes") or ([] if template else ["t3.medium"]))
-    network.check_instance_types(types)
     version = _version(cluster, request.get("version"))
     identifier = str(uuid.uuid4())
     now = eks.simulation.clock.now()
-    resources: Document = {"autoScalingGroups": [{"name": f"eks-{request['nodegroupName']}-{identifier}"}]}
-    if request.get("remoteAccess"):
-        resources["remoteAccessSecurityGroup"] = f"sg-{secrets.token_hex(9)[:17]}"
-    document: Document = {
+    return {
         "nodegroupName": request["nodegroupName"],
         "nodegroupArn": eks.arn("nodegroup", cluster.name, request["nodegroupName"], identifier),
         "clusterName": cluster.name,
@@ -52,25 +43,33 @@ def _document(eks: Backend, cluster: Cluster, request: Request) -> Document:
         "modifiedAt": now,
         "capacityType": request.get("capacityType") or "ON_DEMAND",
         "scalingConfig": _scaling({"minSize": 1, "maxSize": 2, "desiredSize": 2}, request.get("scalingConfig") or {}),
-        "instanceTypes": types,
         "subnets": list(request["subnets"]),
         "amiType": request.get("amiType") or "AL2023_x86_64_STANDARD",
         "nodeRole": request["nodeRole"],
         "labels": dict(request.get("labels") or {}),
         "taints": [dict(taint) for taint in request.get("taints") or []],
-        "resources": resources,
+        "resources": {"autoScalingGroups": [{"name": f"eks-{request['nodegroupName']}-{identifier}"}]},
         "health": {"issues": []},
         "updateConfig": dict(request.get("updateConfig") or {"maxUnavailable": 1}),
         "tags": dict(request.get("tags") or {}),
+        **_machines(eks, request),
+        # Only what was asked for: the provider takes a default that it did not set for a change.
+        **{name: dict(request[name]) for name in ("remoteAccess", "nodeRepairConfig") if request.get(name) is not None},
     }
-    if template:
-        document["launchTemplate"] = network.launch_template(eks.account_id, eks.region_name, dict(template))
-    else:
-        document["diskSize"] = request.get("diskSize") or 20
-    for name in ("remoteAccess", "nodeRepairConfig"):
-        if request.get(name) is not None:
-            document[name] = dict(request[name])
-    return document
+
+
+def _machines(eks: Backend, request: Request) -> Document:
+    """What the machines are made of: a launch template, or a type and a disk."""
+    types = list(request.get("instanceTypes") or [])
+    network.check_instance_types(types)
+    template = request.get("launchTemplate")
+    if not template:
+        return {"instanceTypes": types or ["t3.medium"], "diskSize": request.get("diskSize") or 20}
+    if request.get("diskSize") or request.get("remoteAccess"):
+        what = "Disk size" if request.get("diskSize") else "Remote access configuration"
+        raise errors.invalid_parameter(f"{what} must be specified within the launch template.")
+    found = network.launch_template(eks.account_id, eks.region_name, dict(template))
+    return {"instanceTypes": types, "launchTemplate": found}
 
 
 def _version(cluster: Cluster, wanted: str | None) -> str:

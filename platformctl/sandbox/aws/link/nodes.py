@@ -22,20 +22,7 @@ def node_manifest(instance: Instance, group: Mapping[str, Any], cluster: str, re
     """A Node for one machine of a node group (its API document)."""
     kind = (group["instanceTypes"] or ["t3.medium"])[0]
     arch = "arm64" if "ARM" in group["amiType"].upper() else "amd64"
-    labels = {
-        **group["labels"],
-        "kubernetes.io/os": "linux",
-        "kubernetes.io/arch": arch,
-        "kubernetes.io/hostname": instance.name,
-        "node.kubernetes.io/instance-type": kind,
-        "topology.kubernetes.io/region": region,
-        "topology.kubernetes.io/zone": instance.zone,
-        "topology.k8s.aws/zone-id": f"{region}-{instance.zone[-1]}",
-        "eks.amazonaws.com/nodegroup": group["nodegroupName"],
-        "eks.amazonaws.com/capacityType": group["capacityType"],
-        "eks.amazonaws.com/nodegroup-image": f"ami-{group['releaseVersion'].replace('.', '').replace('-', '')}",
-        OWNER_LABEL: cluster,
-    }
+    labels = _labels(instance, group, kind, arch) | {"topology.kubernetes.io/region": region, OWNER_LABEL: cluster}
     taints = [
         {"key": taint["key"], "value": taint.get("value") or "", "effect": _EFFECTS[taint["effect"]]}
         for taint in group["taints"]
@@ -80,6 +67,20 @@ def node_patch(annotations: Mapping[str, str], present: list[dict[str, Any]], ma
         },
         # The API replaces this list as a whole, whatever the kind of patch.
         "spec": {"taints": [*foreign, *manifest["spec"]["taints"]]},
+    }
+
+
+def _labels(instance: Instance, group: Mapping[str, Any], kind: str, arch: str) -> dict[str, str]:
+    return {
+        **group["labels"],
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": arch,
+        "kubernetes.io/hostname": instance.name,
+        "node.kubernetes.io/instance-type": kind,
+        "topology.kubernetes.io/zone": instance.zone,
+        "eks.amazonaws.com/nodegroup": group["nodegroupName"],
+        "eks.amazonaws.com/capacityType": group["capacityType"],
+        "eks.amazonaws.com/nodegroup-image": f"ami-{group['releaseVersion'].replace('.', '').replace('-', '')}",
     }
 
 
