@@ -124,9 +124,9 @@ class Sandbox:
             starter = self._starter()
             records = starter.state.records
             alive = starter.alive()
-            served = {f"{name}": port for name in alive for port in records[name].part.ports}
+            served = {f"{name} ({port})": port for name in alive for port in records[name].part.ports}
             starter.down()
-            left = remains.find(self.layout, served, self.processes)
+            left = remains.find(self.layout, served, self.processes, free=self._is_free_soon)
         if left:
             raise PartFailed(f"the sandbox left behind: {', '.join(left)}", hint="platformctl sandbox down")
         return tuple(sorted(alive))

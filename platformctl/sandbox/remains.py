@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from platformctl.sandbox import ports
@@ -13,14 +13,20 @@ from platformctl.sandbox.processes import Processes
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def find(layout: Layout, kept_ports: Mapping[str, int], processes: Processes) -> list[str]:
-    """One line for each thing that is left, none when nothing is."""
+def find(
+    layout: Layout,
+    served: Mapping[str, int],
+    processes: Processes,
+    *,
+    free: Callable[[int], bool] = ports.is_free,
+) -> list[str]:
+    """One line for each thing that is left, none when nothing is. ``served``: ports to look at, by what they were."""
     left = [
         f"process {child.pid} ({child.program}) of {name}"
         for name, found in processes.marked(layout.directory).items()
         for child in found
     ]
-    left += [f"port {port} of {name}" for name, port in kept_ports.items() if not ports.is_free(port)]
+    left += [f"port {port} of {name}" for name, port in served.items() if not free(port)]
     mounts = _MOUNTS.read_text(encoding="utf-8") if _MOUNTS.exists() else ""
     return left + [f"mount {point}" for point in mounts_below(layout.directory, mounts)]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from platformctl.process.runner import ProcessHost
 
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import SystemClock
 from platformctl.process.redact import KnownSecrets
+from platformctl.process.runner import ProcessHost
 from platformctl.sandbox import remains
 from platformctl.sandbox.layout import Layout
 from platformctl.sandbox.lifecycle import Sandbox
