@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platformctl.core.errors import CommandFailed, CommandTimedOut, PlatformError, SpecError
+from platformctl.core.errors import CommandFailed, CommandTimedOut, PlatformError, SpecError, describe
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA_VERSION = 1
+WIDE = 200
 
 
 class OutputMode(StrEnum):
@@ -52,7 +53,9 @@ class Output:
             return
         from rich.console import Console
 
-        text(Console(highlight=False, soft_wrap=not sys.stdout.isatty()))
+        # Not a terminal: a table is for grep, and 80 columns would cut what it holds.
+        width = None if sys.stdout.isatty() else WIDE
+        text(Console(highlight=False, soft_wrap=width is not None, width=width))
 
     def error(self, error: PlatformError) -> None:
         """Shows an error: cause, every problem or the last lines of output, and the hint."""
@@ -69,18 +72,6 @@ class Output:
         for line in lines:
             style = "red" if line.startswith("error") else "yellow" if line.startswith("hint") else None
             self.progress.print(line, style=style, markup=False)
-
-
-def describe(error: PlatformError) -> dict[str, Any]:
-    """The error as JSON: type, message, hint, and ``problems`` or ``tail`` where it has them."""
-    document: dict[str, Any] = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
-    if isinstance(error, SpecError):
-        document["problems"] = [
-            {"file": problem.file, "line": problem.line, "message": problem.message} for problem in error.problems
-        ]
-    if isinstance(error, CommandFailed | CommandTimedOut):
-        document["tail"] = list(error.tail)
-    return document
 
 
 class PlatformCommand(click.Command):

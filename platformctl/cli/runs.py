@@ -27,6 +27,22 @@ env_option = click.option(
 )
 
 
+LATEST = "latest"
+"""Stands for the newest run of this machine where a run is only read."""
+
+
+def named(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """The run's id; ids sort by time, so ``latest`` is the last one. Raises PreconditionError when there is none."""
+    if value != LATEST:
+        return value
+    from platformctl.cli.wiring import root
+
+    found = max((path.parent.name for path in (root() / ".platform" / "runs").glob("*/events.jsonl")), default="")
+    if not found:
+        raise PreconditionError("there are no runs yet", hint="platformctl run PIPELINE --env ENV")
+    return found
+
+
 @click.group("runs")
 def command() -> None:
     """Runs: list, show, logs, report, approve, close."""
@@ -44,7 +60,7 @@ def list_(output: Output, /, env: str, limit: int) -> None:
 
 
 @command.command("show", cls=PlatformCommand, example="platformctl runs show 20260926T101500Z-provision-7f3a")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", default=LATEST, callback=named)
 @env_option
 def show(output: Output, /, run: str, env: str) -> None:
     """Show how a run stands: its stages, its steps, and the question it waits with."""
@@ -65,7 +81,7 @@ def show(output: Output, /, run: str, env: str) -> None:
 @command.command(
     "logs", cls=PlatformCommand, example="platformctl runs logs 20260926T101500Z-provision-7f3a plan/network"
 )
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", default=LATEST, callback=named)
 @click.argument("step", metavar="STEP", default="")
 @click.option("--tail", type=click.IntRange(min=1), metavar="LINES", help="Only the last lines of each log.")
 def logs(output: Output, /, run: str, step: str, tail: int | None) -> None:
@@ -92,7 +108,7 @@ def logs(output: Output, /, run: str, step: str, tail: int | None) -> None:
 
 
 @command.command("report", cls=PlatformCommand, example="platformctl runs report 20260926T101500Z-provision-7f3a")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", default=LATEST, callback=named)
 @click.option(
     "--format",
     "form",

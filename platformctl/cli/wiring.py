@@ -10,11 +10,13 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from platformctl.spec.root import Root
     from platformctl.toolchain import Toolchain
     from platformctl.tools.aws import Account, Session
+
+SANDBOX_LEASE = (10.0, 2.0, 3.0)
+"""Time to live, heartbeat and margin in the sandbox, in seconds: who tries out a crash there need not wait for long."""
 
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD")
 """Parts of a variable's name that make its value a secret in the sandbox's connection."""
@@ -94,18 +99,26 @@ def store(environment: Environment) -> ObjectStore | None:
 def interruptible() -> Iterator[tuple[Cancel, Cancel]]:
     """Turns SIGINT and SIGTERM into requests to stop: the first signal stops the first scope, a second one both."""
     cancel, hurry = Cancel(), Cancel()
+    signals: SimpleQueue[int] = SimpleQueue()
 
-    def handle(signum: int, _frame: FrameType | None) -> None:
-        if cancel.reason is not None:
-            hurry.stop(Interrupted(signum))
-        cancel.stop(Interrupted(signum))
+    def listen() -> None:
+        for count, number in enumerate(iter(signals.get, 0)):
+            (hurry if count else cancel).stop(Interrupted(number))
 
+    def handle(number: int, _frame: FrameType | None) -> None:
+        # Only what may be called at any point of any code: setting an Event here could wait for a lock this thread has.
+        signals.put(number)
+
+    listener = threading.Thread(target=listen, name="signals", daemon=True)
+    listener.start()
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield cancel, hurry
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signals.put(0)
+        listener.join()
 
 
 @contextmanager
@@ -244,6 +257,7 @@ class Site(House):
 
         from platformctl.core.clock import SystemClock
         from platformctl.engine.execute import Engine
+        from platformctl.engine.lease import LEASE_TIMES, LeaseTimes
         from platformctl.reporters.console import console_reporter
 
         clock, zone = SystemClock(), ZoneInfo(self.environment.timezone)
@@ -262,6 +276,7 @@ class Site(House):
             records=self.bucket,
             reporters=reporters,
             connection=self.connection,
+            lease_times=LeaseTimes(*SANDBOX_LEASE) if self.environment.cloud.sandbox else LEASE_TIMES,
             ask=None if output.json or not (sys.stdin.isatty() and sys.stderr.isatty()) else asking(output),
         )
 
@@ -272,16 +287,27 @@ def asking(output: Output) -> Ask:
     def ask(question: Question) -> bool | None:
         for line in (f"\n{question.text}", *(f"  {proposal}" for proposal in question.proposals), question.digest):
             output.progress.print(line, markup=False)
-        answer = click.prompt(
-            "yes, no, or later",
-            type=click.Choice(["yes", "no", "later"]),
-            default="later",
-            err=True,
-            show_choices=False,
-        )
-        return {"yes": True, "no": False, "later": None}[answer]
+        while True:
+            output.progress.print("yes, no, or later? ", end="")
+            answer = _typed()
+            if answer in {"yes", "y", "no", "n"}:
+                return answer.startswith("y")
+            if answer in {"later", ""}:
+                return None
 
     return ask
+
+
+def _typed() -> str:
+    """A line from the terminal, lower-case; empty at its end (Ctrl-D). Raises Interrupted for Ctrl-C."""
+    # Our own handler only sets a flag, and Python would go on reading (PEP 475).
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        raise Interrupted(signal.SIGINT) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:

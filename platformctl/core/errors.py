@@ -27,7 +27,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 TAIL_LINES = 10
 
@@ -183,6 +183,20 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, PlatformError):
         return error.exit_code
     return 70
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error as JSON: type, message, hint, and ``problems`` or ``tail`` where it has them."""
+    if not isinstance(error, PlatformError):
+        return {"type": type(error).__name__, "message": f"a bug: {type(error).__name__}: {error}", "hint": ""}
+    document: dict[str, Any] = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+    if isinstance(error, SpecError):
+        document["problems"] = [
+            {"file": problem.file, "line": problem.line, "message": problem.message} for problem in error.problems
+        ]
+    if isinstance(error, CommandFailed | CommandTimedOut):
+        document["tail"] = list(error.tail)
+    return document
 
 
 def _signal_name(number: int) -> str:

@@ -15,12 +15,12 @@ from platformctl.core.errors import (
     PreconditionError,
     Status,
     TransientError,
+    describe,
 )
 from platformctl.core.events import EventKind
 from platformctl.engine.context import Context, Deadline
 from platformctl.engine.disk import disk_errors, write_whole
 from platformctl.engine.expand import StepInstance
-from platformctl.engine.journal import describe_error
 from platformctl.engine.scope import RunScope, file_digest
 from platformctl.engine.step import Artifact, ArtifactKind, RetryPolicy, StepResult
 
@@ -75,7 +75,7 @@ def _attempts(scope: RunScope, instance: StepInstance, cancel: Cancel, deadline:
             pause = retry_pause(policy, attempt, error.retry_after, scope.engine.jitter.uniform(0.5, 1.0))
             if attempt >= policy.attempts or pause >= deadline.left:
                 raise
-            detail = {"attempt": attempt, "seconds": round(pause, 3), "error": describe_error(error)}
+            detail = {"attempt": attempt, "seconds": round(pause, 3), "error": describe(error)}
             _emit(scope, instance, EventKind.STEP_RETRYING, detail)
             clock.wait(pause, cancel.event)
             cancel.check()
@@ -157,8 +157,8 @@ def _check_unique(scope: RunScope, instance: StepInstance, name: str) -> None:
 def _stopped(scope: RunScope, instance: StepInstance, error: BaseException) -> dict[str, Any]:
     scope.failed(error)
     if isinstance(error, PlatformError):
-        return {"status": error.status.value, "changed": False, "error": describe_error(error)}
-    described = describe_error(error)
+        return {"status": error.status.value, "changed": False, "error": describe(error)}
+    described = describe(error)
     path = scope.directory.private / f"traceback.{instance.name.replace('/', '.')}.txt"
     try:
         text = scope.engine.redactor.redact("".join(traceback.format_exception(error)))

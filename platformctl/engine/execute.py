@@ -11,11 +11,11 @@ from typing import Any
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock
 from platformctl.core.command import Child, CommandHost
-from platformctl.core.errors import GateWaiting, PlatformError, PreconditionError, Status
+from platformctl.core.errors import GateWaiting, PlatformError, PreconditionError, Status, describe
 from platformctl.core.events import EventKind, Reporter
 from platformctl.core.objects import ObjectStore
 from platformctl.core.secret import Redactor, Secret, SecretResolver
-from platformctl.engine.journal import describe_error, redact_error
+from platformctl.engine.journal import redact_error
 from platformctl.engine.lease import LEASE_TIMES, LeaseTimes
 from platformctl.engine.opening import opened
 from platformctl.engine.pipeline import Stage
@@ -127,7 +127,7 @@ def _finish(scope: RunScope, error: BaseException | None) -> None:
         detail["seconds"] = round((scope.engine.clock.now() - scope.state.started).total_seconds(), 3)
     if error is not None:
         redact_error(error, scope.engine.redactor)
-        detail["error"] = describe_error(error)
+        detail["error"] = describe(error)
     scope.journal.emit(EventKind.RUN_FINISHED, detail=detail)
     last = next(reversed([stage for stage in scope.state.stages.values() if stage.started or stage.gate]), None)
     try:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from platformctl.core.clock import Clock
 from platformctl.core.command import Stream
-from platformctl.core.errors import CommandFailed, CommandTimedOut, PlatformError, SpecError
+from platformctl.core.errors import CommandFailed, CommandTimedOut, PlatformError
 from platformctl.core.events import Event, EventKind, Reporter
 from platformctl.core.secret import Redactor
 from platformctl.engine.disk import disk_errors
@@ -37,20 +37,6 @@ _BORDERS = frozenset(
         EventKind.GATE_ANSWERED,
     }
 )
-
-
-def describe_error(error: BaseException) -> dict[str, Any]:
-    """An error as the record keeps it: type, message, hint, and problems or the last lines where it has them."""
-    if not isinstance(error, PlatformError):
-        return {"type": type(error).__name__, "message": f"a bug: {type(error).__name__}: {error}", "hint": ""}
-    document: dict[str, Any] = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
-    if isinstance(error, SpecError):
-        document["problems"] = [
-            {"file": problem.file, "line": problem.line, "message": problem.message} for problem in error.problems
-        ]
-    if isinstance(error, CommandFailed | CommandTimedOut):
-        document["tail"] = list(error.tail)
-    return document
 
 
 def redact_error(error: BaseException, redactor: Redactor) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from platformctl.core.cancel import Cancel
-from platformctl.core.errors import LeaseHeld, PlatformError, PreconditionError, Status, TransientError
+from platformctl.core.errors import LeaseHeld, PlatformError, PreconditionError, Status, TransientError, describe
 from platformctl.core.events import EventKind
 from platformctl.engine.disk import disk_errors, write_whole
 from platformctl.engine.gates import AnswerBook
-from platformctl.engine.journal import Journal, describe_error
+from platformctl.engine.journal import Journal
 from platformctl.engine.lease import Lease
 from platformctl.engine.record import RunDirectory
 from platformctl.engine.remote import RemoteRecord
@@ -73,7 +73,7 @@ class RunScope:
         """What to do when this lease is lost: record it and stop everything."""
 
         def stop(error: LeaseHeld) -> None:
-            self.journal.emit(EventKind.LEASE_LOST, detail={"number": lease.number, "error": describe_error(error)})
+            self.journal.emit(EventKind.LEASE_LOST, detail={"number": lease.number, "error": describe(error)})
             self.cancel.stop(error)
 
         return stop

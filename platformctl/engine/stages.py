@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from platformctl.core.errors import CommandTimedOut, PlatformError, Status
+from platformctl.core.errors import CommandTimedOut, PlatformError, Status, describe
 from platformctl.core.events import EventKind
 from platformctl.engine.asking import open_gate
 from platformctl.engine.attempt import run_step
 from platformctl.engine.context import Deadline
 from platformctl.engine.expand import ALONE, StepInstance, expand, selected
-from platformctl.engine.journal import describe_error
 from platformctl.engine.lease import Holder, Lease, LeaseRecord, acquire, read_lease
 from platformctl.engine.pipeline import Stage
 from platformctl.engine.schedule import Capacity, Node, Skipped, run_graph
@@ -201,7 +200,7 @@ def _end(scope: RunScope, stage: Stage, status: Status, started: float, error: B
         "seconds": round(scope.engine.clock.monotonic() - started, 3),
     }
     if error is not None:
-        detail["error"] = describe_error(error)
+        detail["error"] = describe(error)
     scope.journal.emit(EventKind.STAGE_FINISHED, stage=stage.name, detail=detail)
     if status is Status.SUCCEEDED:
         scope.publish(stage.name, Status.RUNNING, close=True)
