@@ -160,10 +160,18 @@ def link(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> I
     authority = eks.describe_cluster(name=NAME)["cluster"]["certificateAuthority"]["data"]
     linked.ca.write_bytes(base64.b64decode(authority))
     yield linked
+    delete(linked)
+
+
+def delete(link: Linked) -> None:
+    """The cluster with its node groups, unless it is gone already."""
+    eks = link.aws("eks")
+    if NAME not in eks.list_clusters()["clusters"]:
+        return
     for group in eks.list_nodegroups(clusterName=NAME)["nodegroups"]:
         eks.delete_nodegroup(clusterName=NAME, nodegroupName=group)
     eks.delete_cluster(name=NAME)
-    until(lambda: linked.nodes() == {})
+    until(lambda: link.nodes() == {})
 
 
 def test_a_node_group_of_three_is_three_ready_nodes_over_both_zones_with_eks_labels(link: Linked) -> None:
@@ -266,3 +274,18 @@ def test_a_second_cluster_is_refused_because_there_is_one_control_plane(link: Li
     role = f"arn:aws:iam::{ACCOUNT}:role/link"
     with pytest.raises(ClientError, match=f"one control plane and cluster {NAME} has it"):
         eks.create_cluster(name="second", roleArn=role, resourcesVpcConfig={"subnetIds": network["subnetIds"]})
+
+
+def test_a_deleted_cluster_leaves_no_node_no_right_and_no_workload_to_the_next_one(link: Linked) -> None:
+    administrator = link.administrator()
+    stubborn = {"metadata": {"name": "stubborn", "finalizers": ["example.org/nobody-answers"]}}
+    administrator.create_namespace({"metadata": {"name": "left-behind"}})
+    administrator.create_namespaced_config_map("left-behind", stubborn)
+    administrator.create_namespaced_config_map("default", config_map("left-behind"))
+    delete(link)
+    until(lambda: status(administrator.read_namespace, "left-behind") == 404)
+    until(lambda: status(administrator.read_namespaced_config_map, "left-behind", "default") == 404)
+    rights = kubernetes.RbacAuthorizationV1Api(administrator.api_client)
+    until(lambda: status(rights.read_cluster_role_binding, "sandbox:AmazonEKSViewPolicy") == 404)
+    for kept in ("default", "kube-system", "kube-public", "kube-node-lease"):
+        assert administrator.read_namespace(kept).status.phase == "Active"

@@ -14,6 +14,7 @@ from platformctl.core.clock import Clock
 from platformctl.sandbox.aws.link import rbac
 from platformctl.sandbox.aws.link.desired import Desired
 from platformctl.sandbox.aws.link.nodes import OWNER_LABEL, node_patch
+from platformctl.sandbox.aws.link.tenancy import Tenancy
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class ApiServer:
         self._kubeconfig = kubeconfig
         self._core: Any = None
         self._rbac: Any = None
+        self._tenancy: Any = None
 
     def make(self, wanted: Desired) -> None:
         """Raises whatever the client raises when the server is not there or refuses."""
@@ -102,7 +104,9 @@ class ApiServer:
                 config_file=str(self._kubeconfig)
             )
             self._core, self._rbac = client.CoreV1Api(connection), client.RbacAuthorizationV1Api(connection)
+            self._tenancy = Tenancy(connection)
         try:
+            self._tenancy.settle(wanted.identity)
             self._make_rights(wanted)
             self._make_nodes(wanted)
         except Exception:

@@ -14,10 +14,12 @@ from platformctl.sandbox.aws.tokens import KubernetesUser
 
 @dataclass(frozen=True)
 class Desired:
-    """``cluster``: its name, empty for none. ``nodes``: manifests by name. ``scopes``: pairs of a policy and a pattern
-    of namespaces that somebody holds. ``wait``: seconds until the simulation changes by itself, None for never."""
+    """``cluster``: its name, empty for none. ``identity``: also tells it from another one of that name. ``nodes``:
+    manifests by name. ``scopes``: pairs of a policy and a pattern of namespaces that somebody holds. ``wait``: seconds
+    until the simulation changes by itself, None for never."""
 
     cluster: str = ""
+    identity: str = ""
     nodes: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     scopes: frozenset[tuple[str, str]] = frozenset()
     wait: float | None = None
@@ -64,4 +66,5 @@ class OwningCluster:
                 for arn, association in entry.policies.items()
                 for namespace in association["accessScope"].get("namespaces") or []
             }
-        return Desired(cluster.name, nodes, frozenset(scopes), wait)
+            identity = f"{cluster.document['arn']} {cluster.document['createdAt'].isoformat()}"
+        return Desired(cluster.name, identity, nodes, frozenset(scopes), wait)
