@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from platformctl.spec.values import AccountId, Address, Model, Name, Region, Text
+from platformctl.spec.values import AccountId, Address, MachinePath, Model, Name, Region, Role, SecretField, Shape, Text
 
-Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+Bucket = Annotated[
+    str,
+    Shape(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "a bucket's name: 3 to 63 lower-case letters, digits, dashes and dots",
+    ),
+]
 
 
 class Account(Model):
-    """A further account that stacks may live in (DNS, registry); becomes a provider of its own."""
+    """A further account that stacks may live in (DNS, registry)."""
 
     account: AccountId = Field(description="Its id, 12 digits, quoted.")
     region: Region | None = Field(None, description="Its region, when it is not the environment's.")
-    plan_role: Text | None = Field(None, description="Name or ARN of the role that plans.")
-    apply_role: Text | None = Field(None, description="Name or ARN of the role that applies.")
+    plan_role: Role | None = Field(None, description="Name or ARN of the role that plans.")
+    apply_role: Role | None = Field(None, description="Name or ARN of the role that applies.")
     external_id: Text | None = Field(None, description="The external id that the roles' trust asks for.")
 
 
@@ -30,22 +35,14 @@ class Cloud(Model):
     region: Region = Field("", description="The region; must be given for aws.")
     account: AccountId = Field("", description="The account's id, 12 digits, quoted; must be given for aws.")
     profile: Text | None = Field(None, description="The profile of ~/.aws/config to come in with.")
-    plan_role: Text | None = Field(None, description="Name or ARN of the role that plans; reads only.")
-    apply_role: Text | None = Field(None, description="Name or ARN of the role that applies.")
+    plan_role: Role | None = Field(None, description="Name or ARN of the role that plans; reads only.")
+    apply_role: Role | None = Field(None, description="Name or ARN of the role that applies.")
     external_id: Text | None = Field(None, description="The external id that the roles' trust asks for.")
-    web_identity_token: PurePosixPath | None = Field(
-        None, strict=False, description="File with the token that CI is given (OIDC), to assume the roles with."
+    web_identity_token: MachinePath | None = Field(
+        None, description="File with the token that CI is given (OIDC), to assume the roles with."
     )
     permissions_boundary: Text | None = Field(None, description="ARN of the boundary that every role made here gets.")
     accounts: dict[Name, Account] = Field(default_factory=dict, description="Further accounts, by the name stacks use.")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.provider == "aws":
-            missing = [key for key in ("region", "account") if not getattr(self, key)]
-            if missing:
-                raise ValueError(f"{' and '.join(missing)} must be given for provider aws")
-        return self
 
 
 class State(Model):
@@ -53,7 +50,12 @@ class State(Model):
 
     bucket: Bucket = Field(description="Its name; `platformctl env bootstrap` creates it.")
     region: Region | None = Field(None, description="Its region, when it is not the environment's.")
-    prefix: Text | None = Field(None, description="Put before every key.")
+    prefix: (
+        Annotated[
+            str, Shape(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", "key parts separated by slashes, none at the ends", 256)
+        ]
+        | None
+    ) = Field(None, description="Put before every key.")
     kms_key: Text | None = Field(None, description="ARN of the key that encrypts it; S3's own key otherwise.")
 
 
@@ -63,7 +65,7 @@ class Proxy(Model):
     http: Address | None = Field(None, description="For http.")
     https: Address | None = Field(None, description="For https.")
     no_proxy: tuple[Text, ...] = Field((), strict=False, description="Hosts and networks that are reached directly.")
-    ca_bundle: PurePosixPath | None = Field(None, strict=False, description="File of certificate authorities to trust.")
+    ca_bundle: MachinePath | None = Field(None, description="File of certificate authorities to trust.")
 
 
 class Mirror(Model):
@@ -71,6 +73,8 @@ class Mirror(Model):
 
     charts: Text | None = Field(None, description="Chart repository or OCI registry that replaces every chart's own.")
     images: Text | None = Field(None, description="Registry that replaces every image's own.")
-    providers: PurePosixPath | None = Field(
-        None, strict=False, description="Directory that holds registry.terraform.io/... for Terraform."
+    providers: MachinePath | None = Field(
+        None, description="Directory that holds registry.terraform.io/... for Terraform."
     )
+    username: Text | None = Field(None, description="The user of both registries.")
+    password: SecretField | None = Field(None, description="The user's password.")

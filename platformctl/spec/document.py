@@ -1,25 +1,47 @@
 """YAML text to plain values, with the line of every key. Refuses what makes a file mean more than it shows.
 
-YAML 1.2: `yes` is a text. No anchors, no merge keys, no tags, no second document: people read an environment file.
+No anchors, no merge keys, no tags, no second document: people read an environment file. Plain scalars follow the core
+schema of YAML 1.2.2, section 10.3.2, so `yes` is a text. What the values mean is not known here.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
 
 from platformctl.core.errors import Problem, SpecError
 
 LARGEST = 1024 * 1024
 DEEPEST = 30
-_PREFIX = "tag:yaml.org,2002:"
-_SCALARS = frozenset(_PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "timestamp"))
+_LONGEST_NUMBER = 30
+_NULL = frozenset({"null", "Null", "NULL", "~", ""})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+_NO_ANCHORS = "anchors and aliases are not allowed; write the value where it is used"
+_Content = ScalarEvent | SequenceStartEvent | MappingStartEvent
 
 Location = tuple[str | int, ...]
 
@@ -36,6 +58,23 @@ class Document:
 
     below: Document | None = None
     """What stands under this file (the root's defaults): a path that only it has is placed there."""
+
+    def at(self, *location: str | int) -> Any:
+        """The value at a path; None when there is none."""
+        value: Any = self.value
+        for part in location:
+            if isinstance(value, dict) and isinstance(part, str):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def mapping(self, *location: str | int) -> dict[str, Any]:
+        """The mapping at a path; empty when there is none or something else."""
+        value = self.at(*location)
+        return value if isinstance(value, dict) else {}
 
     def origin(self, location: Location) -> tuple[str, int] | None:
         """File and line that say a path's value; None when no file does."""
@@ -56,28 +95,42 @@ class Document:
         return found or (self.below.written(location) if self.below is not None else "")
 
 
-def read_document(path: Path, shown: str) -> Document:
-    """Reads a file. Raises SpecError with every problem; ``shown`` is how messages name the file."""
-    return parse_document(_read(path, shown), shown)
+def read_document(path: Path, shown: str, *, collect: list[Problem] | None = None) -> Document:
+    """Reads a file; ``shown`` is how messages name it. Raises as ``parse_document`` does."""
+    return parse_document(_read(path, shown), shown, collect=collect)
 
 
-def parse_document(text: str, shown: str) -> Document:
-    """Parses text. Raises SpecError with every problem."""
+def parse_document(text: str, shown: str, *, collect: list[Problem] | None = None) -> Document:
+    """Parses text. Raises SpecError with every problem.
+
+    Where ``collect`` is given, problems that leave the rest readable (a key that stands twice, an anchor) are put there
+    instead, so that they can be told together with what is wrong about the values.
+    """
+    reader = _Reader(shown)
+    value: Any = None
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        value = reader.document(iter(YAML(typ="safe", pure=True).parse(text)))
+    except _Unreadable:
+        pass
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        reader.problems.append(Problem(shown, line, f"not YAML: {_character(error.character)} stands in it"))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(str(error.problem or error.context or "not YAML").split())
-        raise SpecError([Problem(shown, mark.line + 1 if mark else 1, f"not YAML: {said}")]) from None
-    except (YAMLError, ValueError, RecursionError, AssertionError) as error:
+        reader.problems.append(Problem(shown, mark.line + 1 if mark else 1, f"not YAML: {said}"))
+    except (YAMLError, ValueError, IndexError, AttributeError, AssertionError) as error:
+        # The parser answers some broken texts with errors of its own making.
         said = " ".join(str(error).split())[:200]
-        raise SpecError([Problem(shown, 0, f"not YAML: {said or type(error).__name__}")]) from None
-    if node is None:
-        raise SpecError([Problem(shown, 0, "the file is empty")])
-    reader = _Reader(shown)
-    value = reader.value(node, (), 0)
-    if not reader.problems and not isinstance(value, dict):
-        reader.problems.append(Problem(shown, 1, "must be a mapping of keys to values"))
+        reader.problems.append(Problem(shown, 0, f"not YAML: {said or type(error).__name__}"))
+    else:
+        if value is None and not reader.problems:
+            reader.problems.append(Problem(shown, 0, "the file is empty"))
+        elif not isinstance(value, dict):
+            reader.problems.append(Problem(shown, 1, "must be a mapping of keys to values"))
+        elif collect is not None:
+            collect.extend(reader.problems)
+            return Document(shown, value, reader.lines, reader.texts)
     if reader.problems:
         raise SpecError(reader.problems)
     return Document(shown, value, reader.lines, reader.texts)
@@ -85,6 +138,8 @@ def parse_document(text: str, shown: str) -> Document:
 
 def _read(path: Path, shown: str) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise SpecError([Problem(shown, 0, "is not a file")])
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
@@ -96,7 +151,7 @@ def _read(path: Path, shown: str) -> str:
     if not content.strip():
         raise SpecError([Problem(shown, 0, "the file is empty")])
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SpecError([Problem(shown, line, "is not text in UTF-8")]) from None
@@ -105,8 +160,19 @@ def _read(path: Path, shown: str) -> str:
     return text
 
 
+def _character(found: str | int) -> str:
+    return f"the character U+{found if isinstance(found, int) else ord(found):04X}"
+
+
+class _Unreadable(Exception):
+    """Reading stops here; the problem has been noted."""
+
+
 class _Reader:
-    """Walks the node graph once, collecting values, lines and problems."""
+    """Follows the parser's events once, collecting values, lines and problems.
+
+    Events and not nodes: an alias is never followed, so a small file can't grow, and nesting is bounded as it is read.
+    """
 
     def __init__(self, shown: str) -> None:
         self.shown = shown
@@ -114,67 +180,118 @@ class _Reader:
         self.lines: dict[Location, int] = {}
         self.texts: dict[Location, str] = {}
 
-    def value(self, node: Node, location: Location, depth: int) -> Any:
-        self.lines.setdefault(location, node.start_mark.line + 1)
-        if node.anchor is not None:
-            # An alias shows the anchor's own node: visiting it again would also let a small file grow without end.
-            return self._problem(node, "anchors and aliases are not allowed; write the value where it is used")
-        if depth > DEEPEST:
-            return self._problem(node, f"is nested deeper than {DEEPEST} levels")
-        match node:
-            case ScalarNode():
-                return self._scalar(node, location)
-            case SequenceNode() if node.tag == _PREFIX + "seq":
-                return [self.value(item, (*location, index), depth + 1) for index, item in enumerate(node.value)]
-            case MappingNode() if node.tag == _PREFIX + "map":
-                return self._mapping(node, location, depth)
-            case _:
-                return self._problem(node, f"the tag {node.tag} is not allowed")
+    def document(self, events: Iterator[Event]) -> Any:
+        """The value of the one document; None when there is none."""
+        value: Any = None
+        seen = False
+        for event in events:
+            if isinstance(event, DocumentStartEvent):
+                if event.version or event.tags:
+                    self._problem(event, "directives (%YAML, %TAG) are not allowed")
+                if seen:
+                    self._problem(event, "a second document is not allowed; one environment, one file")
+                    raise _Unreadable
+                seen = True
+            elif isinstance(event, ScalarEvent | AliasEvent | MappingStartEvent | SequenceStartEvent):
+                self.lines[()] = event.start_mark.line + 1
+                value = self._value(event, events, (), 0)
+            elif isinstance(event, StreamStartEvent):
+                continue
+        return value
 
-    def _mapping(self, node: MappingNode, location: Location, depth: int) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, item in node.value:
-            if not isinstance(key, ScalarNode):
-                self._problem(key, "a key must be a text, not a list or a mapping")
-            elif key.tag == _PREFIX + "merge":
-                self._problem(key, "merge keys (<<) are not allowed; write the values where they are used")
-            elif key.anchor is not None:
-                self._problem(key, "anchors and aliases are not allowed; write the value where it is used")
-            elif key.tag != _PREFIX + "str":
-                self._problem(key, f"a key must be a text: quote {key.value}")
-            elif key.value in result:
-                self._problem(key, f"the key {key.value!r} stands here a second time")
-            else:
-                self.lines[*location, key.value] = key.start_mark.line + 1
-                result[key.value] = self.value(item, (*location, key.value), depth + 1)
-        return result
+    def _value(self, event: Event, events: Iterator[Event], location: Location, depth: int) -> Any:
+        if isinstance(event, AliasEvent) or not isinstance(event, _Content):
+            return self._problem(event, _NO_ANCHORS)
+        if event.anchor is not None:
+            self._problem(event, _NO_ANCHORS)
+        if event.tag is not None:
+            self._problem(event, f"the tag {event.tag} is not allowed")
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, location)
+        if depth >= DEEPEST:
+            self._problem(event, f"is nested deeper than {DEEPEST} levels")
+            raise _Unreadable
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(events, location, depth)
+        return self._mapping(events, location, depth)
 
-    def _scalar(self, node: ScalarNode, location: Location) -> Any:
-        text = str(node.value)
-        match node.tag.removeprefix(_PREFIX) if node.tag in _SCALARS else "":
-            case "str" | "timestamp":
-                return text
-            case "null":
-                return None
-            case "bool":
-                return text.lower() == "true"
-            case "int" | "float" as kind:
-                self.texts[location] = text
-                return self._number(node, text.replace("_", ""), kind)
-            case _:
-                return self._problem(node, f"the tag {node.tag} is not allowed")
+    def _sequence(self, events: Iterator[Event], location: Location, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(events), SequenceEndEvent):
+            place = (*location, len(items))
+            self.lines[place] = event.start_mark.line + 1
+            items.append(self._value(event, events, place, depth + 1))
+        return items
 
-    def _number(self, node: ScalarNode, text: str, kind: str) -> Any:
-        try:
-            number: int | float = int(text, 0 if text.lstrip("+-")[:2].lower() in {"0x", "0o", "0b"} else 10)
-        except ValueError:
-            try:
-                number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-            except ValueError:
-                return self._problem(node, f"{text} is not a number; quote it if it is a text")
-        if isinstance(number, float) and not math.isfinite(number):
-            return self._problem(node, f"{text} is not a number that can be stored; quote it if it is a text")
-        return float(number) if kind == "float" else number
+    def _mapping(self, events: Iterator[Event], location: Location, depth: int) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        while not isinstance(event := next(events), MappingEndEvent):
+            key = self._key(event, events, entries, depth)
+            place = location if key is None else (*location, key)
+            if key is not None:
+                self.lines[place] = event.start_mark.line + 1
+            value = self._value(next(events), events, place, depth + 1)
+            if key is not None:
+                entries[key] = value
+        return entries
 
-    def _problem(self, node: Node, message: str) -> None:
-        self.problems.append(Problem(self.shown, node.start_mark.line + 1, message))
+    def _key(self, event: Event, events: Iterator[Event], entries: dict[str, Any], depth: int) -> str | None:
+        """A key; None, its problem noted, when it may not stand there."""
+        fault = _key_fault(event, entries)
+        if fault:
+            self._problem(event, fault)
+            if not isinstance(event, ScalarEvent):
+                self._value(event, events, (), depth + 1)
+            return None
+        return str(event.value) if isinstance(event, ScalarEvent) else None
+
+    def _scalar(self, event: ScalarEvent, location: Location) -> Any:
+        text = str(event.value)
+        if not text.isascii() and _SURROGATE.search(text):
+            return self._problem(event, "holds half a character (a surrogate)")
+        if not _plain(event):
+            return text
+        if text in _NULL:
+            return None
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
+        if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text) or _NOT_FINITE.fullmatch(text):
+            self.texts[location] = text
+            return self._number(event, text)
+        return text
+
+    def _number(self, event: Event, text: str) -> Any:
+        if len(text) > _LONGEST_NUMBER:
+            return self._problem(event, f"{text[:10]}... is too long for a number; quote it if it is a text")
+        if _INTEGER.fullmatch(text):
+            return int(text, 0 if text[:2] in {"0x", "0o"} else 10)
+        number = math.nan if _NOT_FINITE.fullmatch(text) else float(text)
+        if not math.isfinite(number):
+            return self._problem(event, f"{text} is not a number that can be stored; quote it if it is a text")
+        return number
+
+    def _problem(self, event: Event, message: str) -> Any:
+        """Notes a problem; the None it answers stands in the value's place."""
+        self.problems.append(Problem(self.shown, event.start_mark.line + 1, message))
+        return None
+
+
+def _key_fault(event: Event, entries: dict[str, Any]) -> str:
+    """Why a key may not stand there; empty when it may. What a list or an alias is wrong in is told as its value is."""
+    if not isinstance(event, ScalarEvent):
+        return "a key must be a text, not a list or a mapping"
+    if event.anchor is not None:
+        return _NO_ANCHORS
+    if event.tag is not None:
+        return f"the tag {event.tag} is not allowed"
+    text = str(event.value)
+    if _plain(event):
+        if text == "<<":
+            return "merge keys (<<) are not allowed; write the values where they are used"
+        if text in _NULL or text in _BOOLEANS or _FLOAT.fullmatch(text) or _INTEGER.fullmatch(text):
+            return f"a key must be a text: quote {text or 'it'}"
+    return f"the key {text!r} stands here a second time" if text in entries else ""
+
+
+def _plain(event: ScalarEvent) -> bool:
+    return event.style is None and event.tag is None

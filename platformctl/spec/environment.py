@@ -9,17 +9,41 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
+from platformctl.core import canonical
 from platformctl.core.clock import Duration
 from platformctl.spec.cloud import Account, Cloud, Mirror, Proxy, State
-from platformctl.spec.delivery import Cluster, Gitops, Hosts, PullRequests, Service
-from platformctl.spec.people import Approvers, Kakao, Notify, Slack, Webhook
+from platformctl.spec.delivery import (
+    Addon,
+    AddonItem,
+    ArgoCD,
+    ArgoServer,
+    Build,
+    Cluster,
+    Gitops,
+    Hosts,
+    PullRequests,
+    Service,
+    Signing,
+)
+from platformctl.spec.people import Approvers, IdentityProvider, Kakao, Notify, Slack, Webhook
 from platformctl.spec.stacks import DriftNoise, Guards, Stack
-from platformctl.spec.values import DurationField, Model, Name, Text
+from platformctl.spec.values import DurationField, EnvironmentName, Model, Name, Shape
 
 __all__ = [
-    "Account", "Approvers", "Cloud", "Cluster", "Deadlines", "DriftNoise", "Environment", "Gitops", "Guards", "Hosts",
-    "Kakao", "Mirror", "Notify", "Proxy", "PullRequests", "Retention", "Service", "Slack", "Stack", "State", "Webhook",
+    "Account", "Addon", "Approvers", "ArgoCD", "ArgoServer", "Build", "Cloud", "Cluster", "Deadlines", "DriftNoise",
+    "Environment", "Gitops", "Guards", "Hosts", "IdentityProvider", "Kakao", "Mirror", "Notify", "Proxy",
+    "PullRequests", "Retention", "Service", "Signing", "Slack", "Stack", "State", "Webhook",
 ]  # fmt: skip
+
+# AWS' rules for tags, https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html; what
+# platformctl adds itself begins with its name, and two of AWS' fifty places are kept for that.
+TagKey = Annotated[
+    str,
+    Shape(
+        r"(?!aws:|platformctl/)[\w .:/=+@-]+", "a tag's key: letters, digits and .:/=+@-, not aws: or platformctl/", 128
+    ),
+]
+TagValue = Annotated[str, Shape(r"[\w .:/=+@-]*", "a tag's value: letters, digits, spaces and .:/=+@-", 256)]
 
 
 def _zone(name: str) -> str:
@@ -47,20 +71,28 @@ class Environment(Model):
 
     apiVersion: Literal["platform/v1"] = Field(description="The format's version.")  # noqa: N815 - the file's key
     kind: Literal["Environment"] = Field(description="Always Environment.")
-    name: Name = Field(description="The environment's name, which is its file's name too.")
+    name: EnvironmentName = Field(description="The environment's name, which is its file's name too.")
     cloud: Cloud = Field(description="The cloud and how we come in.")
     state: State | None = Field(None, description="The state bucket; without one, state is on this machine only.")
     protected: bool = Field(False, description="Nothing is approved automatically, destroying asks for addresses.")
     timezone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="For people's times; records are UTC.")
-    tags: dict[str, str] = Field(default_factory=dict, description="On every resource.")
-    required_tags: tuple[Text, ...] = Field((), strict=False, description="Keys that tags must have.")
-    name_prefix: Name | None = Field(None, description="Put before the name of every resource that has one.")
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=48)] = Field(
+        default_factory=dict, description="On every resource."
+    )
+    required_tags: tuple[TagKey, ...] = Field((), strict=False, description="Keys that tags must have.")
+    name_prefix: Annotated[str, Shape(r"[a-z][a-z0-9-]*", "lower-case letters, digits and dashes", 12)] | None = Field(
+        None, description="Put before the name of every resource that has one."
+    )
     stacks: dict[Name, Stack] = Field(default_factory=dict, description="Terraform root modules.")
     cluster: Cluster | None = Field(None, description="How everything after Terraform reaches Kubernetes.")
-    addons: tuple[Name, ...] = Field((), strict=False, description="Names of files in helm/addons.")
+    addons: tuple[AddonItem, ...] = Field(
+        (), strict=False, description="Names of files in helm/addons, or mappings with more than the name."
+    )
     hosts: Hosts | None = Field(None, description="Machines that Ansible configures.")
     services: dict[Name, Service] = Field(default_factory=dict, description="Applications.")
     gitops: Gitops | None = Field(None, description="The manifest repository.")
+    argocd: ArgoCD = Field(ArgoCD(), description="Where the Applications are, and when a delivery counts.")
+    signing: Signing | None = Field(None, description="Who vouches for images.")
     guards: Guards = Field(Guards(), description="Bounds that a plan must keep before anybody is asked.")
     approvers: Approvers = Field(Approvers(), description="Who may answer a gate.")
     notify: Notify = Field(Notify(), description="Who is told what happened.")
@@ -79,7 +111,7 @@ class Environment(Model):
             case "services":
                 needs = {name: service.needs for name, service in self.services.items()}
             case "addons":
-                needs = {name: self._addon_needs.get(name, ()) for name in self.addons}
+                needs = {name: self._addon_needs.get(name, ()) for name in (addon.name for addon in self.addons)}
         order = TopologicalSorter(needs).static_order()
         return {name: needs[name] for name in order if name in needs}
 
@@ -90,6 +122,10 @@ class Environment(Model):
     def document(self) -> dict[str, Any]:
         """The environment as plain values, defaults included; secrets as their references."""
         return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """``sha256:`` of the environment as it is understood, the root's defaults included."""
+        return canonical.digest(self.document())
 
 
 def stack_needs(stack: Stack) -> tuple[str, ...]:

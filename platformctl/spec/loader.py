@@ -10,13 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from platformctl.core.errors import PreconditionError, SpecError
-from platformctl.spec import faults
+import platformctl
+from platformctl.core.errors import PreconditionError, Problem, SpecError, UsageError
+from platformctl.spec import faults, rules
 from platformctl.spec.document import Document, Location, read_document
 from platformctl.spec.environment import Environment
 from platformctl.spec.references import References
 from platformctl.spec.root import FILE, Root, read_root
 
+COMMAND_LINE = "command line"
+OVERRIDABLE = ("cloud.profile", "proxy.ca_bundle", "proxy.http", "proxy.https", "timezone")
+"""What differs from one machine to the next and changes nothing that was reviewed."""
 FOLDER = Path("pipelines") / "environments"
 
 
@@ -32,7 +36,7 @@ class Loaded:
         """Each value with its path and where it comes from: ``dev.yaml:12``, ``platform.yaml:7`` or ``default``."""
         for location, value in _leaves(self.environment.document(), ()):
             origin = self._origin(location)
-            yield location, value, f"{origin[0]}:{origin[1]}" if origin else "default"
+            yield location, value, place(origin)
 
     def _origin(self, location: Location) -> tuple[str, int] | None:
         # A value that validation completed (a duration, a reference) stands where its nearest written parent does.
@@ -46,6 +50,11 @@ class Loaded:
         for part in location:
             value = value.get(part) if isinstance(value, dict) else None
         return value
+
+
+def place(origin: tuple[str, int] | None) -> str:
+    """``dev.yaml:12``, ``command line`` or ``default``."""
+    return "default" if origin is None else f"{origin[0]}:{origin[1]}" if origin[1] else origin[0]
 
 
 def environment_names(root: Path) -> list[str]:
@@ -71,31 +80,47 @@ def environment_path(root: Path, name_or_path: str) -> Path:
     return path
 
 
-def load_environment(path: Path, root: Path, *, content: tuple[Path, ...] = ()) -> Environment:
-    """The environment of a file. ``root``: the folder of ``platform.yaml``, where there may be none yet; ``content``:
-    further places of stacks and add-ons. Raises SpecError with every problem."""
-    return load(path, root, content=content).environment
+def load_environment(
+    path: Path, root: Path, *, content: tuple[Path, ...] | None = None, overrides: Mapping[str, str] | None = None
+) -> Environment:
+    """The environment of a file. Raises SpecError with every problem.
+
+    ``root``: the folder of ``platform.yaml``, where there may be none yet. ``content``: further places of stacks and
+    add-ons, by default what platformctl brings. ``overrides``: the command line's word on keys of OVERRIDABLE.
+    """
+    return load(path, root, content=content, overrides=overrides).environment
 
 
-def load(path: Path, root: Path, *, content: tuple[Path, ...] = ()) -> Loaded:
+def load(
+    path: Path, root: Path, *, content: tuple[Path, ...] | None = None, overrides: Mapping[str, str] | None = None
+) -> Loaded:
     """The same, with its document."""
     outer = read_root(root) if (root / FILE).is_file() else Root(root)
-    document = _over(read_document(path, shown(path, root)), outer)
+    found: list[Problem] = []
+    document = _over(read_document(path, shown(path, root), collect=found), outer)
+    name = document.problem(("name",), f"name: {document.at('name')!r} must be the file's name, {path.stem!r}")
+    if overrides:
+        document = _overridden(document, overrides)
+    environment = None
     try:
         environment = Environment.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(faults.problems(error, document, Environment)) from None
-    references = References(environment, document, (root, *content))
-    found = list(references.problems())
-    if environment.name != path.stem:
-        message = f"name: {environment.name!r} must be the file's name, {path.stem!r}"
-        found.append(document.problem(("name",), message))
-    if found:
-        raise SpecError(found)
-    if environment.addons:
-        environment = environment.model_copy()
-        environment.know_addons(references.addon_needs)
+        found.extend(faults.problems(error, document, Environment))
+    references = References(document, (root, *(brought() if content is None else content)))
+    found.extend(rules.check(document))
+    found.extend(references.check())
+    if isinstance(document.at("name"), str) and document.at("name") != path.stem:
+        found.append(name)
+    if found or environment is None:
+        raise SpecError(dict.fromkeys(found))
+    environment.know_addons(references.addon_needs)
     return Loaded(environment, document, path)
+
+
+def brought() -> tuple[Path, ...]:
+    """Where the stacks, charts and add-ons are that platformctl brings: in the wheel, or beside the package."""
+    package = Path(platformctl.__file__).resolve().parent
+    return tuple(folder for folder in (package / "_content", package.parent) if (folder / "terraform").is_dir())[:1]
 
 
 def shown(path: Path, root: Path) -> str:
@@ -117,6 +142,26 @@ def _over(document: Document, root: Root) -> Document:
         {path[1:]: text for path, text in inner.texts.items() if path[:1] == ("defaults",)},
     )
     return replace(document, value=_merged(root.defaults, document.value), below=below)
+
+
+def _overridden(document: Document, overrides: Mapping[str, str]) -> Document:
+    """The command line on top: only what says how this machine comes in, never what shall exist or who decides."""
+    unknown = [key for key in overrides if key not in OVERRIDABLE]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]} can't be set on the command line{faults.did_you_mean(unknown[0], list(OVERRIDABLE))}",
+            hint=f"these can: {', '.join(OVERRIDABLE)}; the rest is changed in the file, by review",
+        )
+    above: dict[str, Any] = {}
+    lines: dict[Location, int] = {}
+    for key, text in overrides.items():
+        *outer, last = key.split(".")
+        inner = above
+        for part in outer:
+            inner = inner.setdefault(part, {})
+        inner[last] = text
+        lines[tuple(key.split("."))] = 0
+    return Document(COMMAND_LINE, _merged(document.value, above), lines, below=document)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,13 +26,13 @@ class LocalSecretResolver:
         """Raises PreconditionError, naming the reference and never the value, when there is none."""
         match reference.source:
             case SecretSource.ENV:
-                value = self._environ.get(reference.name, "")
+                value, hint = self._environ.get(reference.name, ""), f"export {reference.name}=..."
             case SecretSource.FILE:
-                value = _read(reference)
+                value, hint = _read(reference, self._environ), f"write it to {reference.name}"
             case _:
                 return self._remote.resolve(reference)
         if not value:
-            raise PreconditionError(f"the secret {reference} is not set", hint=_hint(reference))
+            raise PreconditionError(f"the secret {reference} is not set", hint=hint)
         secret = Secret(value, str(reference))
         self._redactor.add(secret)
         return secret
@@ -45,15 +45,29 @@ def references(model: Model, location: Location = ()) -> Iterator[tuple[Location
 
 
 def missing(model: Model, document: Document, environ: Mapping[str, str]) -> Iterator[Problem]:
-    """References to variables that are not set and files that are not there, or that others may read."""
+    """References to variables that are not set and to files that cannot be used. AWS is not asked."""
     for location, reference in references(model):
         fault = ""
         if reference.source is SecretSource.ENV and not environ.get(reference.name):
             fault = f"the variable {reference.name} is not set"
         elif reference.source is SecretSource.FILE:
-            fault = _file_fault(Path(reference.name))
+            fault = _file_fault(reference, environ)
         if fault:
             yield document.problem(location, f"{'.'.join(map(str, location))}: {fault}")
+
+
+def exposed(model: Model, document: Document, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Files of secrets that others on this machine may read. A warning only: who mounts a secret chooses its mode."""
+    for location, reference in references(model):
+        if reference.source is not SecretSource.FILE:
+            continue
+        try:
+            mode = _path(reference, environ).stat().st_mode
+        except OSError:
+            continue
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            message = f"the file {reference.name} can be read by others; chmod 600 it"
+            yield document.problem(location, f"{'.'.join(map(str, location))}: {message}")
 
 
 def _inside(value: object, location: Location) -> Iterator[tuple[Location, SecretRef]]:
@@ -70,19 +84,27 @@ def _inside(value: object, location: Location) -> Iterator[tuple[Location, Secre
                 yield from _inside(item, (*location, index))
 
 
-def _file_fault(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return f"the file {path} cannot be read: {error.strerror}"
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"the file {path} can be read by others; chmod 600 it"
-    return ""
+def _path(reference: SecretRef, environ: Mapping[str, str]) -> Path:
+    home = environ.get("HOME", "")
+    return Path(home, reference.name[2:]) if reference.name.startswith("~/") and home else Path(reference.name)
 
 
-def _read(reference: SecretRef) -> str:
+def _file_fault(reference: SecretRef, environ: Mapping[str, str]) -> str:
     try:
-        with Path(reference.name).open("rb") as file:
+        return "" if _read(reference, environ) else f"the file {reference.name} is empty"
+    except PreconditionError as error:
+        return error.message
+
+
+def _read(reference: SecretRef, environ: Mapping[str, str]) -> str:
+    """The file's text without the line end that editors put at its end. Raises PreconditionError."""
+    path = _path(reference, environ)
+    try:
+        if not path.is_file():
+            # A pipe would block for ever, a device never end.
+            why = "is not a file" if path.exists() else "does not exist"
+            raise PreconditionError(f"the secret {reference} {why}", hint=f"write it to {reference.name}")
+        with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         text = content.decode("utf-8")
     except OSError as error:
@@ -91,8 +113,4 @@ def _read(reference: SecretRef) -> str:
         raise PreconditionError(f"the secret {reference} is not text in UTF-8") from None
     if len(content) > LARGEST:
         raise PreconditionError(f"the secret {reference} is larger than {LARGEST // 1024} KiB")
-    return text.rstrip("\r\n")
-
-
-def _hint(reference: SecretRef) -> str:
-    return f"export {reference.name}=..." if reference.source is SecretSource.ENV else f"write it to {reference.name}"
+    return text.removesuffix("\n").removesuffix("\r")

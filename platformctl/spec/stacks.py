@@ -6,10 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from platformctl.spec.values import Model, Name, Text
+from platformctl.spec.values import Model, Name, OutputRef, SecretField, Shape, Text, Variable
 
-OutputRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_./-]+)?$")]
-"""``stack.output``, or ``stack.output.key`` for one value of an output that is a map."""
+LOCAL_SOURCE = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+Source = Annotated[
+    str,
+    Shape(
+        # A branch moves: only a ref says which commit is meant, and the reviewer of the file sees it.
+        rf"{LOCAL_SOURCE}|git::\S+[?&]ref=[^&\s]+",
+        "a folder of terraform/stacks, or an address as Terraform writes it with its ref: git::https://...?ref=v1",
+    ),
+]
 
 
 class DriftNoise(Model):
@@ -23,10 +30,13 @@ class DriftNoise(Model):
 class Stack(Model):
     """One Terraform root module with its own state."""
 
-    source: Text = Field(description="Folder in terraform/stacks, or a module address that Terraform understands.")
-    inputs: dict[str, Any] = Field(default_factory=dict, description="Values of its variables.")
-    needs: dict[str, OutputRef] = Field(
+    source: Source = Field(description="Folder in terraform/stacks, or a git address with its ref.")
+    inputs: dict[Variable, Any] = Field(default_factory=dict, description="Values of its variables.")
+    needs: dict[Variable, OutputRef] = Field(
         default_factory=dict, description="Variables that come from another stack: `input: stack.output`."
+    )
+    secrets: dict[Variable, SecretField] = Field(
+        default_factory=dict, description="Variables that are secrets; they reach Terraform by its environment only."
     )
     account: Name | None = Field(None, description="One of cloud.accounts; the environment's own otherwise.")
     protected: bool = Field(False, description="Refuse every plan that destroys or replaces something in it.")

@@ -1,4 +1,4 @@
-"""Environment files: what is accepted, and every kind of fault with its file, line and words."""
+"""Environment files as a whole: what is accepted, faults of values, where each value comes from."""
 
 from __future__ import annotations
 
@@ -6,45 +6,34 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platformctl.core.clock import Duration
-from platformctl.core.errors import PreconditionError, SpecError
+from platformctl.core.errors import PreconditionError, SpecError, UsageError
 from platformctl.core.secret import SecretRef, SecretSource
-from platformctl.spec.document import LARGEST, parse_document
+from platformctl.spec.environment import Environment
 from platformctl.spec.loader import environment_path, load, load_environment
-
-REPOSITORY = Path(__file__).parents[3]
-HEAD = "apiVersion: platform/v1\nkind: Environment\nname: dev\ncloud: {provider: none}\n"
+from tests.unit.spec.sample_roots import AWS, FULL, HEAD, REPOSITORY, faults, full_root, read, write
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "platform.yaml").write_text("schemaVersion: 1\n")
-    stack = tmp_path / "terraform" / "stacks" / "sample"
-    stack.mkdir(parents=True)
-    (stack / "outputs.tf").write_text('output "vpc_id" {\n  value = 1\n}\noutput "names" {\n  value = {}\n}\n')
-    return tmp_path
+def test_the_full_example_is_valid_and_holds_every_key(tmp_path: Path) -> None:
+    loaded = load(FULL, full_root(tmp_path))
+    environment = loaded.environment
+    unset = [location for location, _, origin in loaded.explain() if origin == "default"]
+    # Written shorter than it could be: things that exclude each other, and those whose default says enough.
+    short = {"addons", "cluster", "argocd.cluster", "cloud.accounts", "stacks", "services"}
+    assert [".".join(map(str, path)) for path in unset if not any(_inside(path, name) for name in short)] == []
+    assert environment.approvers.expires == Duration(86_400)
+    assert environment.stacks["zone"].secrets["registrar_token"] == SecretRef(
+        SecretSource.AWS_SECRETS_MANAGER, "platform/registrar", key="token", account="dns"
+    )
+    assert environment.graph("addons") == {"metrics-server": (), "external-dns": ("metrics-server",)}
+    assert environment.graph("services") == {"orders": (), "storefront": ("orders",)}
 
 
-def faults(root: Path, text: str) -> list[str]:
-    """The problems of an environment file named dev.yaml, without the file's name."""
-    path = root / "dev.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(SpecError) as raised:
-        load_environment(path, root)
-    return [str(problem).removeprefix("dev.yaml:").strip() for problem in raised.value.problems]
-
-
-def test_the_full_example_holds_every_key_and_is_valid() -> None:
-    loaded = load(REPOSITORY / "examples" / "environments" / "full.yaml", REPOSITORY)
-    written = set(loaded.document.value)
-    assert written == set(type(loaded.environment).model_fields)
-    assert loaded.environment.approvers.expires == Duration(86_400)
-    slack = loaded.environment.notify.slack
-    assert slack is not None
-    assert slack.token == SecretRef(SecretSource.AWS_SECRETS_MANAGER, "platform/slack", key="token")
+def _inside(path: tuple[str | int, ...], name: str) -> bool:
+    return ".".join(map(str, path)).startswith(name)
 
 
 def test_the_sandboxs_own_environment_is_valid() -> None:
@@ -58,7 +47,7 @@ def test_all_faults_are_named_at_once_each_with_its_line(root: Path) -> None:
 apiVersion: platform/v2
 kind: Environment
 name: dev
-cloud: {provider: aws, regon: x, account: 12345}
+cloud: {provider: aws, regon: x, account: 012345678901}
 protectd: true
 timezone: Mars/Base
 approvers: {quorum: 0, expires: 5}
@@ -66,11 +55,14 @@ notify: {slack: {channel: "#x", token: swordfish}}
 stacks:
   a: {source: sample, input: {}}
   b: [1]
+  c: {source: sample, needs: {x: d.vpc_id}}
+  d: {source: sample, needs: {x: c.vpcid}}
 guards: {max_destroys: many}
 """
     assert faults(root, text) == [
         "1: apiVersion: 'platform/v2' must be 'platform/v1'",
-        "4: cloud.account: must be quoted: '000000012345' (a number loses leading zeros)",
+        "4: cloud.account must be a text; quote it: '012345678901'",
+        "4: cloud.region is missing: provider aws needs it",
         "4: unknown key 'regon' in cloud; did you mean 'region'?",
         "5: unknown key 'protectd' in the file; did you mean 'protected'?",
         "6: timezone: must be a time zone of the IANA database, such as Asia/Seoul",
@@ -79,132 +71,104 @@ guards: {max_destroys: many}
         "8: notify.slack.token: must be a reference such as {env: NAME}; a secret's value is never written here",
         "10: unknown key 'input' in stacks.a; did you mean 'inputs'?",
         "11: stacks.b must be a mapping of keys to values",
-        "12: guards.max_destroys must be a whole number",
+        "12: needs go in a circle: c -> d -> c",
+        "13: c.vpcid: the stack c has no output 'vpcid'; did you mean 'vpc_id'?",
+        "14: guards.max_destroys must be a whole number",
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("a: &x 1\nb: *x\n", "1: anchors and aliases are not allowed; write the value where it is used"),
-        ("a: 1\na: 2\n", "2: the key 'a' stands here a second time"),
-        ("? [1, 2]\n: x\n", "1: a key must be a text, not a list or a mapping"),
-        ("1: x\n", "1: a key must be a text: quote 1"),
-        ("<<: {a: 1}\n", "1: merge keys (<<) are not allowed; write the values where they are used"),
-        ("a: !!python/name:os.system x\n", "1: the tag tag:yaml.org,2002:python/name:os.system is not allowed"),
-        ("a: .nan\n", "1: .nan is not a number that can be stored; quote it if it is a text"),
-        ("--- {a: 1}\n--- {b: 1}\n", "2: not YAML: but found another document"),
-        ("- a\n- b\n", "1: must be a mapping of keys to values"),
-        ("a: [\n", "2: not YAML: expected the node content, but found '<stream end>'"),
-        ("\ta: 1\n", "1: not YAML: found character '\\t' that cannot start any token"),
-        ("", "the file is empty"),
-        ("# only words\n", "the file is empty"),
-        ("a: b\0c\n", "1: is a binary file"),
-        ("[" * 40 + "]" * 40, "1: is nested deeper than 30 levels"),
-    ],
-)
-def test_what_is_not_plain_yaml_is_refused(root: Path, text: str, expected: str) -> None:
-    assert expected in faults(root, text)
+def _golden(name: str) -> list[tuple[str, str]]:
+    """Pairs of a line and, indented below it, the message."""
+    lines = (Path(__file__).parent / "data" / name).read_text(encoding="utf-8").splitlines()
+    said = [line for line in lines if line and not line.startswith("#")]
+    return [(line, message.strip()) for line, message in zip(said[::2], said[1::2], strict=True)]
 
 
-def test_a_file_over_one_mebibyte_is_refused_before_it_is_parsed(root: Path) -> None:
-    assert faults(root, "[" * (LARGEST + 1)) == ["is larger than 1 MiB"]
-
-
-def test_a_file_that_is_not_text_is_refused(root: Path) -> None:
-    path = root / "dev.yaml"
-    path.write_bytes(b"a: 1\n\xff\xfe\x00")
-    with pytest.raises(SpecError, match=r"dev.yaml:2: is not text in UTF-8"):
-        load_environment(path, root)
+@pytest.mark.parametrize(("line", "expected"), _golden("faulty_values.txt"))
+def test_a_value_that_may_not_stand_there_is_named_with_what_may(root: Path, line: str, expected: str) -> None:
+    assert f"5: {expected}" in faults(root, f"{HEAD}{line}\n")
 
 
 @pytest.mark.parametrize(
-    ("stacks", "expected"),
+    ("reference", "expected"),
     [
-        ("a: {source: sample, needs: {x: b.vpc_id}}", "5: b.vpc_id: there is no stack 'b'"),
-        ("a: {source: sampel}", "5: there is no terraform/stacks/sampel; did you mean 'sample'?"),
+        ("hunter2", "must be a reference such as {env: NAME}; a secret's value is never written here"),
+        ("{}", "must be a reference with one of env, file, aws_secret, ssm, such as {env: NAME}"),
+        ("{vault: x}", "must be a reference with one of env, file, aws_secret, ssm, such as {env: NAME}"),
+        ("{env: A, file: /b}", "must be a reference with one of env, file, aws_secret, ssm, such as {env: NAME}"),
         (
-            "a: {source: sample, needs: {x: net.vpcid}}, net: {source: sample}",
-            "5: net.vpcid: the stack net has no output 'vpcid'; did you mean 'vpc_id'?",
+            "{env: [hunter2]}",
+            "a secret reference holds texts only: one of env, file, aws_secret, ssm, and key or account",
         ),
-        ("a: {source: sample, inputs: {x: 1}, needs: {x: a.vpc_id}}", "5: x stands in both inputs and needs of a"),
-        (
-            "a: {source: sample, needs: {x: b.vpc_id}}, b: {source: sample, needs: {x: a.vpc_id}}",
-            "5: needs go in a circle: a -> b -> a",
-        ),
-        ("a: {source: sample, account: dns}", "5: cloud.accounts has no 'dns'"),
-        (
-            "a: {source: sample, inputs: {kubernetes_version: 1.30}}",
-            "5: kubernetes_version: 1.30 is read as a number; quote it: '1.30'",
-        ),
-        (
-            "A_b: {source: sample}",
-            "5: stacks.A_b: must be lower-case letters, digits and single dashes, and begin with a letter",
-        ),
+        ("{env: hunter2 hunter2}", "must be the name of an environment variable"),
+        ("{file: hunter2}", "must be a path of the machine: absolute, or below ~/"),
+        ("{env: A, key: hunter2}", "key can't stand beside env"),
+        ("{ssm: /a, key: hunter2}", "key can't stand beside ssm"),
     ],
 )
-def test_a_reference_that_leads_nowhere_is_named(root: Path, stacks: str, expected: str) -> None:
-    assert expected in faults(root, f"{HEAD}stacks: {{{stacks}}}\n")
+def test_a_faulty_secret_reference_is_told_without_what_was_written(root: Path, reference: str, expected: str) -> None:
+    found = faults(root, f"{HEAD}gitops: {{repository: 'https://h/x', credentials: {reference}}}\n")
+    assert found == [f"5: gitops.credentials: {expected}"]
+    assert "hunter2" not in "".join(found)
 
 
-def test_one_value_of_an_output_that_is_a_map_can_be_needed(root: Path) -> None:
-    path = root / "dev.yaml"
-    path.write_text(f"{HEAD}stacks: {{a: {{source: sample}}, b: {{source: sample, needs: {{x: a.names.orders}}}}}}\n")
-    assert load_environment(path, root).graph("stacks") == {"a": (), "b": ("a",)}
-
-
-def test_a_module_from_elsewhere_is_terraforms_to_resolve(root: Path) -> None:
-    path = root / "dev.yaml"
-    source = "git::https://git.example.org/x.git"
-    path.write_text(f"{HEAD}stacks: {{a: {{source: '{source}'}}, b: {{source: sample, needs: {{x: a.anything}}}}}}\n")
-    assert list(load_environment(path, root).graph("stacks")) == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("addons: [metrics]", "5: there is no helm/addons/metrics.yaml"),
-        ("hosts: {inventory: ansible/none}", "5: there is no inventory ansible/none"),
-        ("required_tags: [owner]", "1: the tag 'owner' is required and not set"),
-        ("cluster: {name: a.cluster}", "5: a.cluster: there is no stack 'a'"),
-        (
-            "state: {bucket: Not_A_Bucket}",
-            "5: state.bucket: 'Not_A_Bucket' does not look right: it must match ^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-        ),
-    ],
-)
-def test_what_the_rest_of_the_root_must_hold_is_checked(root: Path, line: str, expected: str) -> None:
-    assert expected in faults(root, f"{HEAD}{line}\n")
-
-
-def test_the_name_must_be_the_files_name(root: Path) -> None:
+def test_a_name_must_be_the_files_name(root: Path) -> None:
     assert faults(root, HEAD.replace("dev", "prod")) == ["3: name: 'prod' must be the file's name, 'dev'"]
 
 
-def test_aws_needs_region_and_account(root: Path) -> None:
-    assert faults(root, HEAD.replace("none", "aws")) == ["4: cloud: region and account must be given for provider aws"]
+def test_the_graph_puts_what_is_needed_first(root: Path) -> None:
+    text = """\
+stacks:
+  c: {source: sample, needs: {x: b.vpc_id}}
+  b: {source: sample, needs: {x: a.names.orders, y: a.vpc_id}}
+  a: {source: sample}
+"""
+    assert list(read(root, HEAD + text).environment.graph("stacks").items()) == [
+        ("a", ()),
+        ("b", ("a",)),
+        ("c", ("b",)),
+    ]
 
 
 def test_defaults_of_the_root_stand_below_and_each_value_says_where_it_comes_from(root: Path) -> None:
     (root / "platform.yaml").write_text(
         "schemaVersion: 1\ndefaults:\n  timezone: Asia/Seoul\n  tags:\n    owner: us\n    team: x\n"
+        "  guards: {never_destroy: [a]}\n"
     )
-    path = root / "dev.yaml"
-    path.write_text(f"{HEAD}tags:\n  owner: me\n")
-    loaded = load(path, root)
+    text = f"{HEAD}tags:\n  owner: me\nguards:\n  never_destroy: []\napprovers: {{expires: 36h}}\n"
+    loaded = read(root, text, {"timezone": "Europe/Vienna"})
     origins = {".".join(map(str, place)): (value, origin) for place, value, origin in loaded.explain()}
-    assert origins["timezone"] == ("Asia/Seoul", "platform.yaml:3")
+    assert origins["timezone"] == ("Europe/Vienna", "command line")
     assert origins["tags.owner"] == ("me", "dev.yaml:6")
     assert origins["tags.team"] == ("x", "platform.yaml:6")
+    assert origins["guards.never_destroy"] == ([], "dev.yaml:8")
+    assert origins["approvers.expires"] == ("1d12h", "dev.yaml:9")
     assert origins["protected"] == (False, "default")
+
+
+def test_a_null_in_the_file_takes_a_default_of_the_root_away(root: Path) -> None:
+    (root / "platform.yaml").write_text("schemaVersion: 1\ndefaults:\n  state: {bucket: shared-state}\n")
+    assert read(root, f"{AWS}").environment.state is not None
+    assert read(root, f"{AWS}state: null\n").environment.state is None
 
 
 def test_a_fault_in_the_roots_defaults_is_placed_there(root: Path) -> None:
     (root / "platform.yaml").write_text("schemaVersion: 1\ndefaults:\n  timezone: Mars/Base\n")
-    path = root / "dev.yaml"
-    path.write_text(HEAD)
-    with pytest.raises(SpecError, match=r"platform.yaml:3: timezone"):
-        load_environment(path, root)
+    with pytest.raises(SpecError, match=r"^platform.yaml:3: timezone"):
+        read(root, HEAD)
+
+
+def test_the_command_line_may_not_change_what_is_reviewed(root: Path) -> None:
+    with pytest.raises(UsageError, match="protected can't be set on the command line"):
+        read(root, HEAD, {"protected": "false"})
+    with pytest.raises(SpecError, match=r"^command line: timezone: must be a time zone"):
+        read(root, HEAD, {"timezone": "Mars"})
+
+
+def test_the_digest_tells_environments_apart_and_not_their_spelling(root: Path) -> None:
+    plain = read(root, f"{HEAD}tags: {{a: b}}\n").environment.digest()
+    assert plain == read(root, f"# said otherwise\n{HEAD}tags:\n  'a': \"b\"\n").environment.digest()
+    assert plain != read(root, f"{HEAD}tags: {{a: c}}\n").environment.digest()
 
 
 def test_an_environment_that_is_not_there_is_named_with_those_that_are(root: Path) -> None:
@@ -217,11 +181,27 @@ def test_an_environment_that_is_not_there_is_named_with_those_that_are(root: Pat
     assert environment_path(root, "dev") == folder / "dev.yaml"
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.text(alphabet=st.characters(codec="utf-8"), max_size=200)
-    | st.from_regex(r"[\[\]{}:,&*!|>'\"%@`\n\t a-c0-9.?-]{0,60}")
+WORDS = ["name", "source", "needs", "inputs", "kind", "users", "env", "version", "kakao", "a"]
+SECTIONS = [name for name in Environment.model_fields if name not in {"apiVersion", "kind", "name"}]
+
+
+def _flow(items: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in items.items()) + "}"
+
+
+anything = st.recursive(
+    st.sampled_from(["dev", "a.b", "sample", "1.30", "[", "~", "true", "24h", "-1"]),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]")
+        | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3).map(_flow)
+    ),
+    max_leaves=6,
 )
-def test_no_text_at_all_leads_to_anything_but_a_spec_error(text: str) -> None:
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(SECTIONS), anything, max_size=4))
+def test_no_value_of_any_key_leads_to_anything_but_a_spec_error(root: Path, content: dict[str, str]) -> None:
+    lines = "".join(f"{key}: {value}\n" for key, value in content.items())
     with contextlib.suppress(SpecError):
-        parse_document(text, "any.yaml")
+        load(write(root, f"apiVersion: platform/v1\nkind: Environment\nname: dev\n{lines}"), root, content=())
