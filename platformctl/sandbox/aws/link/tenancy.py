@@ -64,11 +64,7 @@ class Tenancy:
         """The path of each object that can be deleted, and the object."""
         for version in self._versions():
             for kind in (self._get(version) or {}).get("resources", []):
-                if (
-                    {"list", "delete"} <= set(kind["verbs"])
-                    and "/" not in kind["name"]
-                    and kind["name"] not in _NOT_OURS
-                ):
+                if {"list", "delete"} <= set(kind["verbs"]) and kind["name"] not in _NOT_OURS:
                     yield from self._objects(version, kind)
 
     def _versions(self) -> Iterator[str]:
