@@ -99,7 +99,12 @@ def apply_command(place: Place, plan: Path) -> Command:
     """Applies a saved plan, never a configuration. The step's deadline usually ends it sooner."""
     options = {"json": True, "input": "false", "lock_timeout": LOCK_TIMEOUT}
     return _command(
-        place, argv(place.program, "apply", f"{plan}", **options), timeout=APPLY_TIMEOUT, ok_codes=CODES, grace=GRACE
+        place,
+        argv(place.program, "apply", f"{plan}", **options),
+        timeout=APPLY_TIMEOUT,
+        ok_codes=CODES,
+        grace=GRACE,
+        relayed=True,
     )
 
 

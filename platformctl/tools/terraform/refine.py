@@ -1,7 +1,8 @@
 """Promise 1: does a fresh plan refine the approved one? Pure; the answer is a list of what speaks against it.
 
 A fresh plan refines an approved one when it has the same addresses, actions and known values; what was unknown may
-have become any value; an address may be missing only when its real state already equals the approved result.
+have become any value; an address may be missing only when its real state already equals the approved result. An action
+that an earlier apply began and did not end may be planned as what is left of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from platformctl.tools.terraform.normalise import SCHEMA_VERSION, UNKNOWN, NormalisedPlan
+
+TAINTED = "replace_because_tainted"
+"""Terraform's reason for a replacement whose old object is what a broken-off creation left."""
 
 _ABSENT = object()
 _LISTED = 3
@@ -60,6 +64,7 @@ def _compare(
     found = [
         Difference(prefix + name, f"{_actions(fresh[name])} was not approved")
         for name in fresh.keys() - approved.keys()
+        if not _left_over(name, fresh[name], approved)
     ]
     for name, was in approved.items():
         real = settled.get(prefix + name, _ABSENT)
@@ -70,10 +75,29 @@ def _compare(
 
 
 def _resource_differs(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    for part in ("actions", "previous_address", "importing"):
-        if was.get(part) != now.get(part):
-            return f"{_actions(was)} was approved, {_actions(now)} is planned now"
+    same = all(was.get(part) == now.get(part) for part in ("actions", "previous_address", "importing"))
+    if not same and not _rest_of(was, now):
+        return f"{_actions(was)} was approved, {_actions(now)} is planned now"
     return _values_differ(was, now)
+
+
+def _rest_of(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the actions are what is left of the approved ones after an apply broke off in the middle of them: an
+    approved creation left a tainted object, which must go first; of an approved replacement only the creation is left.
+    """
+    approved, left = sorted(was["actions"]), sorted(now["actions"])
+    if approved == ["create"]:
+        return left == ["create", "delete"] and now.get("reason") == TAINTED
+    return approved == ["create", "delete"] and left == ["create"]
+
+
+def _left_over(name: str, now: Mapping[str, Any], approved: Mapping[str, Any]) -> bool:
+    """Whether it is the old object of an approved replacement that made the new one first, and then broke off."""
+    address, deposed, _ = name.partition(" (deposed ")
+    was = approved.get(address)
+    if not deposed or was is None or now["actions"] != ["delete"] or "delete" not in was["actions"]:
+        return False
+    return not _differing(was.get("before"), now.get("before"))
 
 
 def _output_differs(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

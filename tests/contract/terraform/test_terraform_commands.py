@@ -59,6 +59,7 @@ def test_every_call_is_pointed_at_our_own_settings() -> None:
 def test_a_shown_plan_is_secret_and_an_apply_has_time_to_write_its_state() -> None:
     assert commands.show_command(PLACE, PLAN).secret_output
     assert commands.apply_command(PLACE, PLAN).grace >= 300
+    assert commands.apply_command(PLACE, PLAN).relayed
 
 
 def test_python_terraform_builds_what_terraform_understands_for_simple_flags() -> None:
