@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from platformctl.tools.terraform.normalise import UNKNOWN, NormalisedPlan
-from platformctl.tools.terraform.refine import refine
+from platformctl.tools.terraform.refine import TAINTED, refine
 
 CREATE, UPDATE, DELETE, REPLACE = ["create"], ["update"], ["delete"], ["delete", "create"]
 
@@ -65,6 +65,21 @@ APPROVED = plan({"a": create(name="x", id=UNKNOWN)}, {"id": {"actions": CREATE, 
             id="replaced already",
         ),
         pytest.param(
+            plan({"a": create(name="x", id=UNKNOWN)}),
+            plan({"a": {"actions": REPLACE, "before": {}, "after": {"name": "x", "id": UNKNOWN}, "reason": TAINTED}}),
+            id="a creation broke off and left a tainted object",
+        ),
+        pytest.param(
+            plan({"a": {"actions": REPLACE, "before": {}, "after": {"name": "x"}}}),
+            plan({"a": create(name="x")}),
+            id="a replacement broke off when the old object was gone",
+        ),
+        pytest.param(
+            plan({"a": {"actions": ["create", "delete"], "before": {"id": "old"}, "after": {"name": "x"}}}),
+            plan({"a (deposed 00000001)": {"actions": DELETE, "before": {"id": "old"}}}, settled={"a": {"name": "x"}}),
+            id="a replacement broke off when the new object was made and the old one still there",
+        ),
+        pytest.param(
             plan(outputs={"id": {"actions": CREATE, "after": UNKNOWN}}),
             plan(outputs={"id": {"actions": UPDATE, "after": "i-2"}}),
             id="an output that a half-done apply has set already",
@@ -99,6 +114,18 @@ def test_what_refines(approved: NormalisedPlan, fresh: NormalisedPlan) -> None:
             plan({"a": {"actions": REPLACE, "after": {}}}),
             "a: update was approved, delete and create is planned now",
             id="another action",
+        ),
+        pytest.param(
+            plan({"a": create(name="x")}),
+            plan({"a": {"actions": REPLACE, "before": {}, "after": {"name": "x"}, "reason": "replace_by_request"}}),
+            "a: create was approved, delete and create is planned now",
+            id="a replacement that is no tainted left-over",
+        ),
+        pytest.param(
+            plan({"a": {"actions": ["create", "delete"], "before": {"id": "old"}, "after": {"name": "x"}}}),
+            plan({"a (deposed 00000001)": {"actions": DELETE, "before": {"id": "no"}}}, settled={"a": {"name": "x"}}),
+            "a (deposed 00000001): delete was not approved",
+            id="a left-over that is not the approved one",
         ),
         pytest.param(
             plan({"a": create(size=1)}),
