@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from platformctl.spec.loader import load_environment
 from platformctl.steps.stacks import StackApply, StackDestroy, StackPlan, StackVerify
 from platformctl.testing import MemoryObjectStore
 from platformctl.testing.pipeline import ScriptedSecrets
+from tests.integration.terraform.machine import Machine
+from tests.simulated_aws import SimulatedAws, running
 
 CANARY = "canary-7f3a91"
 
@@ -219,3 +222,17 @@ def make_house(tmp_path: Path, terraform: Path) -> Iterator[Callable[..., House]
 @pytest.fixture
 def house(make_house: Callable[..., House]) -> House:
     return make_house()
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAws]:
+    """One simulated AWS for these tests. They share it: each has a bucket of its own."""
+    with running(tmp_path_factory.mktemp("aws")) as one:
+        yield one
+
+
+@pytest.fixture
+def machine(tmp_path: Path, aws: SimulatedAws) -> Iterator[Machine]:
+    made = Machine(root=tmp_path / "root", aws=aws, bucket=f"state-{uuid.uuid4().hex[:12]}")
+    yield made
+    made.close()
