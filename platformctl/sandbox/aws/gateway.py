@@ -11,7 +11,6 @@ import logging
 import socket
 import struct
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from http.client import responses as phrases
 from typing import Any
@@ -20,7 +19,7 @@ from platformctl.core.clock import Clock
 from platformctl.sandbox.aws import calls, sigv4
 from platformctl.sandbox.aws.calls import Answer, Call, Environ
 from platformctl.sandbox.aws.faults import FaultBook, Kind, Phase, Rule
-from platformctl.sandbox.aws.identity import Identities, Principal, Refused
+from platformctl.sandbox.aws.identity import Keys, Principal, Refused
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class Gateway:
         self,
         moto: Application,
         control: Callable[[Environ], Answer],
-        identities: Identities,
+        keys: Keys,
         faults: FaultBook,
         *,
         clock: Clock,
@@ -52,11 +51,11 @@ class Gateway:
     ) -> None:
         self._moto = moto
         self._control = control
-        self._identities = identities
+        self._keys = keys
         self._faults = faults
         self._clock = clock
         self._log_requests = log_requests
-        self._buckets: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._buckets: dict[str, threading.Lock] = {}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
@@ -107,7 +106,7 @@ class Gateway:
             if call.action in _UNSIGNED:
                 return None
             raise Refused("MissingAuthenticationToken", "Request is missing Authentication Token")
-        principal = self._identities.known(signature.access_key, signature.token)
+        principal = self._keys.known(signature.access_key, signature.token)
         if not sigv4.matches(
             signature,
             principal.secret,
@@ -132,7 +131,7 @@ class Gateway:
 
     def _serve(self, call: Call, start_response: StartResponse) -> Iterable[bytes]:
         if call.service == "s3" and call.method in _WRITES:
-            with self._buckets[calls.bucket_of(call)]:
+            with self._buckets.setdefault(calls.bucket_of(call), threading.Lock()):
                 return list(self._ask_moto(call, start_response))
         return self._ask_moto(call, start_response)
 

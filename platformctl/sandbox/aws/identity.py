@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from platformctl.core.clock import Clock
 
@@ -39,6 +39,14 @@ class Refused(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class Keys(Protocol):
+    """What checks signatures needs to know; ``Identities`` is the real one."""
+
+    def known(self, access_key: str, token: str) -> Principal:
+        """The key's owner, its session token checked. Raises Refused."""
+        ...
 
 
 class Identities:

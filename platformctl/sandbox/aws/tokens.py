@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from platformctl.core.clock import Clock
 from platformctl.sandbox.aws import sigv4
-from platformctl.sandbox.aws.identity import Principal, Refused
+from platformctl.sandbox.aws.identity import Keys, Principal, Refused
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +36,6 @@ class KubernetesUser:
     username: str
     uid: str
     groups: tuple[str, ...]
-
-
-class Keys(Protocol):
-    """What the reviewer needs of the simulated IAM and STS; ``identity.Identities`` is the real one."""
-
-    def known(self, access_key: str, token: str) -> Principal:
-        """The key's owner. Raises Refused."""
-        ...
 
 
 class Clusters(Protocol):
