@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.events import (
@@ -14,6 +16,8 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from platformctl.spec.document import Location
+
 
 def copy_environment(text: str, name: str) -> str:
     """The text of an environment file with ``name`` as its name.
@@ -23,6 +27,20 @@ def copy_environment(text: str, name: str) -> str:
     """
     value = _value_of("name", iter(YAML(typ="safe", pure=True).parse(text)))
     return text[: value.start_mark.index] + name + text[value.end_mark.index :]
+
+
+def mentions(value: Any, name: str, location: Location = ()) -> Iterator[tuple[Location, str]]:
+    """The texts in an environment's values that have ``name`` as a word of its own, each with its path."""
+    match value:
+        case str():
+            if re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", value):
+                yield location, value
+        case dict():
+            for key, item in value.items():
+                yield from mentions(item, name, (*location, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from mentions(item, name, (*location, index))
 
 
 def _value_of(key: str, events: Iterator[Event]) -> Event:

@@ -32,6 +32,14 @@ class Loaded:
     document: Document
     path: Path
 
+    @property
+    def shown(self) -> str:
+        """The file as messages name it."""
+        document = self.document
+        while document.file == COMMAND_LINE and document.below is not None:
+            document = document.below
+        return document.file
+
     def explain(self) -> Iterator[tuple[Location, Any, str]]:
         """Each value with its path and where it comes from: ``dev.yaml:12``, ``platform.yaml:7`` or ``default``."""
         for location, value in _leaves(self.environment.document(), ()):
