@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zoneinfo
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
@@ -47,8 +48,13 @@ TagValue = Annotated[str, Shape(r"[\w .:/=+@-]*", "a tag's value: letters, digit
 
 
 def _zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
-        raise ValueError("must be a time zone of the IANA database, such as Asia/Seoul")
+    # Asking for the one zone, and not for the list of all: that walks a folder of six hundred files.
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), n=1, cutoff=0.75)
+        meant = f"; did you mean {near[0]!r}?" if near else ", such as Asia/Seoul"
+        raise ValueError(f"must be a time zone of the IANA database{meant}") from None
     return name
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from platformctl.spec.environment import Environment
+from platformctl.spec.root import RootFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,6 +21,12 @@ stands in `platform.yaml` below `defaults`. [A full example](../../examples/envi
 
 A secret is never written here but referred to: `{env: NAME}`, `{file: PATH}`, `{aws_secret: NAME, key: FIELD}` or
 `{ssm: NAME}`; `account` names one of `cloud.accounts`. A duration is written `90s`, `1h30m` or `2d`."""
+
+_ROOT = """\
+Marks the root; commands look for it in the working directory and above. Of a value, the command line's word (`--set`, for
+what differs from machine to machine) stands over the environment file's, that over `defaults` here (mappings key by key,
+everything else as a whole; `null` takes a default away), and that over the defaults of this page:
+`platformctl env show NAME --explain` tells of each value where it came from."""
 
 _WORDS = {"integer": "whole number", "boolean": "true or false", "string": "text", None: "any value"}
 
@@ -38,6 +45,7 @@ def reference_page() -> str:
     for name in _in_order(schema, definitions):
         definition = definitions[name]
         lines += [f"## {name}", "", str(definition.get("description", "")), "", *_table(definition, definitions)]
+    lines += ["## platform.yaml", "", *_ROOT.splitlines(), "", *_table(RootFile.model_json_schema(), {})]
     return "\n".join(lines)
 
 
