@@ -23,9 +23,9 @@ A secret is never written here but referred to: `{env: NAME}`, `{file: PATH}`, `
 `{ssm: NAME}`; `account` names one of `cloud.accounts`. A duration is written `90s`, `1h30m` or `2d`."""
 
 _ROOT = """\
-Marks the root; commands look for it in the working directory and above. Of a value, the command line's word (`--set`, for
-what differs from machine to machine) stands over the environment file's, that over `defaults` here (mappings key by key,
-everything else as a whole; `null` takes a default away), and that over the defaults of this page:
+Marks the root; commands look for it in the working directory and above. Of a value, the command line's word (`--set`,
+for what differs from machine to machine) stands over the environment file's, that over `defaults` here (mappings key by
+key, everything else as a whole; `null` takes a default away), and that over the defaults of this page:
 `platformctl env show NAME --explain` tells of each value where it came from."""
 
 _WORDS = {"integer": "whole number", "boolean": "true or false", "string": "text", None: "any value"}
