@@ -210,6 +210,21 @@ def _follow(path: Path, position: int) -> None:
         position = 0
 
 
+@command.command(
+    "connect", cls=PlatformCommand, example="ssh -o ProxyCommand='platformctl sandbox connect %h' root@host-1"
+)
+@click.argument("host", metavar="HOST")
+def connect(output: Output, host: str) -> None:
+    """Be the connection to a host's SSH port: for ssh's ProxyCommand, and so for Ansible."""
+    if output.json:
+        raise UsageError("connect passes bytes through; it has no JSON form")
+    from platformctl.sandbox import hosts
+    from platformctl.sandbox.hosts.relay import relay
+
+    address = hosts.address(host)
+    relay(_sandbox(_layout()).hub(), address)
+
+
 def _layout() -> Layout:
     from platformctl.cli.wiring import root
     from platformctl.sandbox.layout import Layout

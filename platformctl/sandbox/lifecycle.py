@@ -14,7 +14,7 @@ from pathlib import Path
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Clock
 from platformctl.core.errors import PreconditionError
-from platformctl.sandbox import account, kubernetes, ports, readiness, registry, remains
+from platformctl.sandbox import account, hosts, kubernetes, ports, readiness, registry, remains
 from platformctl.sandbox import state as states
 from platformctl.sandbox.account import Cluster
 from platformctl.sandbox.layout import Layout
@@ -141,6 +141,11 @@ class Sandbox:
         with ThreadPoolExecutor(max_workers=len(records)) as pool:
             return list(pool.map(self._look, records))
 
+    def hub(self) -> int:
+        """The pid whose network the hosts are in. Raises PreconditionError when they are not up."""
+        record = states.load(self.layout.state).records.get(hosts.NAME)
+        return hosts.hub_pid(record.child.pid if record and self.processes.alive(record.child) else 0)
+
     def log(self, part: str, *, earlier: bool = False) -> Path:
         """The log of a part's last start, or of the one before. Raises PreconditionError when there is none."""
         path = self.layout.earlier_log(part) if earlier else self.layout.log(part)
@@ -195,6 +200,9 @@ class Sandbox:
             from platformctl.sandbox import standin
 
             cluster = standin.adopt(layout, stand_in)
+        if not hosts.why_not():
+            hosts.write_settings(layout)
+            everything.append(hosts.part(layout))
         registry.write_settings(layout, chosen)
         account.write_settings(layout, chosen, cluster)
         everything.append(account.part(layout, chosen, cluster))
@@ -231,6 +239,8 @@ def _remarks(repair: Repair, known: frozenset[str], stand_in: Path | None) -> li
             if stand_in is None
             else f"AWS lives in memory and was started anew; what it made in {stand_in} is still there"
         )
+    if reason := hosts.why_not():
+        remarks.append(f"without hosts: {reason}; everything else works")
     if stand_in is not None:
         remarks.append(
             f"Kubernetes is the cluster of {stand_in} until `sandbox down`: it does not check EKS tokens, and no nodes "
