@@ -44,8 +44,8 @@ def apply_approved(context: StepContext, name: str, *, destroy: bool) -> StepRes
     refuse_unknown(site, inputs)
     with opened(context, site, Role.APPLY, inputs) as stack:
         recover(context, stack)
-        planned, plan = _plan_again(context, stack, destroy=destroy)
         approved = context.approved(proposal_name(name))
+        planned, plan = _plan_again(context, stack, approved or {}, destroy=destroy)
         _refuse_unapproved(context, name, plan, approved, destroy=destroy)
         check_guards(site.environment, name, plan, teardown=destroy)
         if plan.empty or context.dry_run:
@@ -62,10 +62,15 @@ def nothing_there(site: Site) -> bool:
     return not state.resources and not state.outputs and not state.secrets
 
 
-def _plan_again(context: StepContext, stack: OpenStack, *, destroy: bool) -> tuple[Planned, NormalisedPlan]:
+def _plan_again(
+    context: StepContext, stack: OpenStack, approved: Mapping[str, Any], *, destroy: bool
+) -> tuple[Planned, NormalisedPlan]:
+    """Reads the real values of what stays as it is only when something was approved that may be done already."""
     context.progress("planning again, to compare with what was approved")
     planned = stack.terraform.plan(plan_path(context, stack.site.name), destroy=destroy)
-    return planned, stack.terraform.show_all(planned, run_key(context), stack.providers)
+    awaited = approved.get("changes") or approved.get("outputs")
+    show = stack.terraform.show_all if awaited else stack.terraform.show
+    return planned, show(planned, run_key(context), stack.providers)
 
 
 def _refuse_unapproved(
