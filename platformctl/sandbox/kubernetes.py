@@ -141,11 +141,9 @@ class _ControlPlane:
             "authentication-token-webhook-version": "v1",
             # The default of 2 minutes would keep a deleted access entry working for as long.
             "authentication-token-webhook-cache-ttl": "5s",
-            "service-account-issuer": "https://kubernetes.default.svc",
-            "service-account-key-file": self.certificates.service_account_key,
-            "service-account-signing-key-file": self.certificates.service_account_key,
             "service-cluster-ip-range": SERVICE_RANGE,
             "profiling": False,
+            **self._service_accounts(),
         }
         return Part(
             name="kube-apiserver",
@@ -162,6 +160,14 @@ class _ControlPlane:
                 webhook,
             ),
         )
+
+    def _service_accounts(self) -> Flags:
+        key = self.certificates.service_account_key
+        return {
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-account-key-file": key,
+            "service-account-signing-key-file": key,
+        }
 
     def controller(self, name: str, flags: Flags, *settings: Path) -> Part:
         """What controller-manager and scheduler share: served on loopback, one of each, so no election."""

@@ -7,6 +7,7 @@ packets to a host that is gone cannot leave by the machine's uplink.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -24,6 +25,7 @@ from platformctl.process.redact import KnownSecrets
 from platformctl.process.runner import ProcessHost
 from platformctl.sandbox.hosts import READY
 
+LOG = logging.getLogger("hosts")
 _BRIDGE = "hosts"
 _PATIENCE = 20.0
 _LISTENING = "Server listening on"
@@ -35,6 +37,7 @@ def main(settings_file: str) -> int:
     # The first process of a namespace hears only signals that it asked for; its end is the end of everything in it.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     settings = json.loads(Path(settings_file).read_text(encoding="utf-8"))
     processes = ProcessHost(KnownSecrets(), SystemClock(), os.environ)
     try:
@@ -43,11 +46,11 @@ def main(settings_file: str) -> int:
         for name in settings["hosts"]:
             hub.start(name)
         hub.wait_until_ready()
-        _say(READY)
+        LOG.info(READY)
         ended, why = hub.ended.get()
-        _say(f"{ended} has ended: {why}")
+        LOG.error("%s has ended: %s", ended, why)
     except PlatformError as error:
-        _say(error.message)
+        LOG.error("%s", error.message)  # noqa: TRY400 - the message says it all
     return 1
 
 
@@ -76,7 +79,7 @@ class Hub:
         """Starts a host; it is ready when it has its link and its sshd listens."""
 
         def line(_stream: Stream, text: str) -> None:
-            _say(f"{name}: {text}")
+            LOG.info("%s: %s", name, text)
             if _LISTENING in text:
                 self._ready[name].release()
 
@@ -138,11 +141,6 @@ def _only_child(pid: int) -> int:
             return int(found[0])
         clock.wait(0.005)
     raise ToolError(f"unshare (pid {pid}) started nothing")
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
