@@ -137,13 +137,9 @@ class _ControlPlane:
             "etcd-keyfile": etcd_key,
             "authorization-mode": "Node,RBAC",
             "allow-privileged": True,
-            "authentication-token-webhook-config-file": webhook,
-            "authentication-token-webhook-version": "v1",
-            # The default of 2 minutes would keep a deleted access entry working for as long.
-            "authentication-token-webhook-cache-ttl": "5s",
             "service-cluster-ip-range": SERVICE_RANGE,
             "profiling": False,
-            **self._service_accounts(),
+            **self._authentication(webhook),
         }
         return Part(
             name="kube-apiserver",
@@ -161,9 +157,13 @@ class _ControlPlane:
             ),
         )
 
-    def _service_accounts(self) -> Flags:
+    def _authentication(self, webhook: Path) -> Flags:
         key = self.certificates.service_account_key
         return {
+            "authentication-token-webhook-config-file": webhook,
+            "authentication-token-webhook-version": "v1",
+            # The default of 2 minutes would keep a deleted access entry working for as long.
+            "authentication-token-webhook-cache-ttl": "5s",
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-account-key-file": key,
             "service-account-signing-key-file": key,
