@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,11 +14,9 @@ from pathlib import Path
 
 from platformctl.core.errors import Problem, SpecError, UsageError
 from platformctl.core.secret import Secret
-from platformctl.engine.disk import write_whole
 from platformctl.engine.step import StepContext
 from platformctl.spec.environment import Environment, Stack
 from platformctl.tools.aws import Account, S3ObjectStore, Session, session
-from platformctl.tools.terraform.cli_config import cli_config, user_config
 from platformctl.tools.terraform.generated import AssumeRole, LocalBackend, Provider, S3Backend
 from platformctl.tools.terraform.state import LockInfo, State, read_lock, read_state
 from platformctl.tools.terraform.workspace import WorkingCopy
@@ -198,12 +195,3 @@ def shared_session(account: Account, connection: Mapping[str, str | Secret]) -> 
 @functools.lru_cache(maxsize=32)
 def _session(account: Account, connection: tuple[tuple[str, str | Secret], ...]) -> Session:
     return session(account, dict(connection))
-
-
-def write_cli_config(root: Path, mirrors: tuple[Path, ...], plugin_cache: Path) -> Path:
-    """Terraform's CLI configuration for this root; written only when it changed."""
-    content = cli_config(mirrors, plugin_cache, user_config(os.environ, Path.home()))
-    path = root / ".platform" / "terraform" / "cli.tfrc"
-    if not path.is_file() or path.read_text(encoding="utf-8") != content:
-        write_whole(path, content.encode())  # stacks are opened in parallel
-    return path

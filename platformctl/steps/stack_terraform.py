@@ -5,7 +5,6 @@ What happens with a plan is decided by the steps in ``stacks`` and ``stack_apply
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from platformctl.core.errors import PreconditionError, TransientError
-from platformctl.core.secret import Secret, SecretRef
+from platformctl.core.secret import Secret
 from platformctl.engine.step import ArtifactKind, StepContext
 from platformctl.steps.credentials import caller_credentials, proxy_variables
-from platformctl.steps.stack_site import Role, Site, write_cli_config
+from platformctl.steps.stack_site import Role, Site
+from platformctl.steps.stack_source import cli_config_file, find_source, plugin_cache
 from platformctl.tools.terraform.adapter import Terraform
 from platformctl.tools.terraform.commands import Place
 from platformctl.tools.terraform.generated import generate
@@ -78,11 +78,8 @@ def gather_inputs(context: StepContext, site: Site, *, foresee: bool) -> Inputs:
     ``foresee``: what this run proposes for those stacks counts as if it were applied; what it cannot tell yet is
     unknown. Otherwise only what is in their states counts, and the rest is unknown.
     """
-    values, secrets, unknown = dict(site.stack.inputs), {}, []
-    for name, value in site.stack.inputs.items():
-        if isinstance(value, SecretRef):
-            del values[name]
-            secrets[name] = context.secrets.resolve(value)
+    values, unknown = dict(site.stack.inputs), []
+    secrets = {name: context.secrets.resolve(reference) for name, reference in site.stack.secrets.items()}
     for name, reference in site.stack.needs.items():
         stack, _, output = reference.partition(".")
         found = _output(context, site.sibling(stack), output, foresee=foresee)
@@ -100,7 +97,7 @@ def opened(context: StepContext, site: Site, role: Role, inputs: Inputs) -> Iter
     """The stack's Terraform as ``role``, initialised. Raises what init raises, TransientError when it is in use."""
     from filelock import FileLock, Timeout
 
-    source = context.content(f"terraform/stacks/{site.stack.source}")
+    source = find_source(context, site)
     copy = site.working_copy(source)
     copy.directory.mkdir(parents=True, exist_ok=True)
     guard = FileLock(copy.guard)
@@ -138,11 +135,11 @@ def _open(context: StepContext, site: Site, role: Role, inputs: Inputs, copy: Wo
         backend=site.backend(role),
         provider=site.provider(role),
         inputs=inputs.values,
+        secrets=tuple(inputs.secrets),
         unknown=inputs.unknown,
     )
     copy.write(files)
-    mirror = site.environment.mirror.providers if site.environment.mirror else None
-    program, config = context.program("terraform"), _cli_config(context.root, Path(mirror) if mirror else None)
+    program, config = context.program("terraform"), cli_config_file(site)
     digest = init_digest(copy, files, _tool(program, config))
     providers = provider_versions(copy.source)
     terraform = Terraform(
@@ -172,7 +169,7 @@ def _initialise(context: StepContext, terraform: Terraform, *, shared: bool) -> 
         return
     context.progress("installing providers")
     try:
-        with FileLock(_plugin_cache().with_name("plugins.lock"), timeout=_INSTALLING):
+        with FileLock(plugin_cache().with_name("plugins.lock"), timeout=_INSTALLING):
             terraform.init()
     except Timeout as error:
         raise TransientError("another platformctl has been installing providers for 15 minutes") from error
@@ -229,22 +226,6 @@ def _holds_marker(value: Any) -> bool:
     if isinstance(value, dict):
         return any(name.startswith("$") or _holds_marker(item) for name, item in value.items())
     return isinstance(value, list) and any(_holds_marker(item) for item in value)
-
-
-@functools.lru_cache(maxsize=8)
-def _cli_config(root: Path, mirror: Path | None) -> Path:
-    from platformctl.toolchain.providers import find_mirrors
-
-    declared = (root / mirror,) if mirror else ()
-    return write_cli_config(root, (*declared, *find_mirrors(root)), _plugin_cache())
-
-
-def _plugin_cache() -> Path:
-    import platformdirs
-
-    folder = platformdirs.user_cache_path("platformctl") / "terraform" / "plugins"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _tool(program: Path, config: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from platformctl.core.clock import SystemClock
 from platformctl.core.command import Command, CommandRunner
 from platformctl.process.redact import KnownSecrets
 from platformctl.process.runner import ProcessHost
-from platformctl.steps.stack_site import write_cli_config
+from platformctl.steps.stack_source import write_cli_config
 from platformctl.toolchain.providers import find_mirrors
 from platformctl.tools.terraform.configuration import Block, read_configuration, unquoted
 

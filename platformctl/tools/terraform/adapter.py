@@ -49,6 +49,10 @@ class Terraform:
         """Installs providers and modules as the lock file says. Raises SpecError for a fault in the stack's files."""
         self._run(commands.init_command(self.place), Doing.INIT, Messages())
 
+    def fetch(self, address: str) -> None:
+        """Copies a root module into the working directory. Raises what ``init`` raises."""
+        self._run(commands.fetch_command(self.place, address), Doing.INIT, Messages())
+
     def plan(self, out: Path, *, destroy: bool = False) -> Planned:
         """Plans into ``out``. Raises SpecError, PreconditionError, TransientError or TerraformFailed."""
         messages = Messages()

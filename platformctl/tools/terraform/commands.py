@@ -71,6 +71,12 @@ def init_command(place: Place) -> Command:
     return _command(place, argv(place.program, "init", **options), timeout=INIT_TIMEOUT, ok_codes=CODES)
 
 
+def fetch_command(place: Place, address: str) -> Command:
+    """Copies a root module from an address as Terraform writes it into the working directory, which must be empty."""
+    options = {"json": True, "input": "false", "backend": "false", "from_module": address}
+    return _command(place, argv(place.program, "init", **options), timeout=INIT_TIMEOUT, ok_codes=CODES)
+
+
 def plan_command(place: Place, out: Path, *, destroy: bool = False) -> Command:
     """A speculative plan takes no lock: what is applied is planned again, and a stale plan is refused by Terraform."""
     options = {
@@ -104,7 +110,6 @@ def apply_command(place: Place, plan: Path) -> Command:
         timeout=APPLY_TIMEOUT,
         ok_codes=CODES,
         grace=GRACE,
-        relayed=True,
     )
 
 

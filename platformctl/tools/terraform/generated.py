@@ -110,13 +110,15 @@ def generate(
     backend: LocalBackend | S3Backend,
     provider: Provider | None,
     inputs: Mapping[str, Any],
-    unknown: Sequence[str],
+    secrets: Sequence[str] = (),
+    unknown: Sequence[str] = (),
 ) -> dict[str, str]:
-    """File name -> content. ``outline`` is of the stack; ``unknown`` names inputs that other stacks will give.
+    """File name -> content. ``outline`` is of the stack; ``secrets`` names inputs that are in no file, ``unknown``
+    those that other stacks will give.
 
     Raises SpecError for an input that the stack does not declare or that it does not hand on as promise 1 needs.
     """
-    _check_declared(outline, [*inputs, *unknown])
+    _check_declared(outline, [*inputs, *secrets, *unknown])
     name, settings = backend.settings()
     files = {BACKEND: {"terraform": {"backend": {name: settings}}}, INPUTS: dict(inputs)}
     if provider is not None:

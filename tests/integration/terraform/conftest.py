@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from platformctl.core.cancel import Cancel
 from platformctl.core.clock import SystemClock
+from platformctl.core.command import Command
 from platformctl.core.errors import PreconditionError
 from platformctl.core.secret import Secret
 from platformctl.engine.execute import Engine
@@ -154,9 +155,16 @@ class House:
         assert old in text
         file.write_text(text.replace(old, new), encoding="utf-8")
 
-    def engine(self) -> Engine:
+    def command(self, *argv: str) -> None:
+        """Runs a program that the test needs itself."""
+        host = ProcessHost(KnownSecrets(), SystemClock(), os.environ)
+        self.hosts.append(host)
+        host.bind(cancel=Cancel(), on_line=None, on_child=None).run(Command(argv))
+
+    def engine(self, secrets: Mapping[str, str] | None = None) -> Engine:
         known = KnownSecrets()
-        known.add(Secret(CANARY, "the tests"))
+        for value in (CANARY, *(secrets or {}).values()):
+            known.add(Secret(value, "the tests"))
         host = ProcessHost(known, SystemClock(), os.environ)
         self.hosts.append(host)
         return Engine(
@@ -165,7 +173,7 @@ class House:
             host=host,
             programs=lambda _name: self.terraform,
             content=self._content,
-            secrets=ScriptedSecrets(),
+            secrets=ScriptedSecrets(secrets or {}),
             redactor=known,
             clock=SystemClock(),
             leases=self.leases,
@@ -173,9 +181,16 @@ class House:
             capacity=Capacity(cores=2.0, memory=4096),
         )
 
-    def run(self, pipeline: Pipeline, cancel: Cancel | None = None, **request: Any) -> RunResult:
+    def run(
+        self,
+        pipeline: Pipeline,
+        cancel: Cancel | None = None,
+        *,
+        secrets: Mapping[str, str] | None = None,
+        **request: Any,
+    ) -> RunResult:
         asked = {"actor": Actor("tester"), "auto_approve": True, **request}
-        return self.engine().run(Request(pipeline=pipeline, environment=self.environment, **asked), cancel)
+        return self.engine(secrets).run(Request(pipeline=pipeline, environment=self.environment, **asked), cancel)
 
     def ok(self, pipeline: Pipeline, **request: Any) -> RunResult:
         result = self.run(pipeline, **request)

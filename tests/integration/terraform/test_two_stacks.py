@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,27 @@ import pytest
 from platformctl.core.errors import GateWaiting, SpecError, Status, StepFailed
 from platformctl.engine.request import RunResult
 from tests.integration.terraform.conftest import CANARY, PROVISION, TEARDOWN, House
+
+SECRETIVE = """
+variable "token" {
+  type      = string
+  sensitive = true
+}
+variable "size" { type = number }
+resource "terraform_data" "this" { input = [var.token, var.size] }
+output "size" { value = terraform_data.this.output[1] }
+"""
+REMOTE = """
+apiVersion: platform/v1
+kind: Environment
+name: dev
+cloud: {{provider: none}}
+stacks:
+  remote:
+    source: "git::file://{}?ref=v1"
+    inputs: {{size: 3}}
+    secrets: {{token: {{env: TOKEN}}}}
+"""
 
 
 def proposal(result: RunResult, stack: str) -> dict[str, Any]:
@@ -146,3 +168,20 @@ def test_guards_name_what_would_be_destroyed(house: House, guards: str, said: st
 def test_a_dry_run_applies_nothing(house: House) -> None:
     house.run(PROVISION, dry_run=True)
     assert not (house.root / ".platform/state").exists()
+
+
+def test_a_stack_comes_from_git_and_its_secret_reaches_no_file(
+    house: House, tmp_path_factory: pytest.TempPathFactory, canary: Callable[[str], str]
+) -> None:
+    token, repository = canary("token"), tmp_path_factory.mktemp("stacks")
+    (repository / "main.tf").write_text(SECRETIVE, encoding="utf-8")
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", f"{repository}")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "x"), ("tag", "v1")):
+        house.command(*git, *arguments)
+    house.environment_file.write_text(REMOTE.format(repository), encoding="utf-8")
+    result = house.ok(PROVISION, secrets={"env:TOKEN": token})
+    assert outputs(house, "remote")["size"] == 3
+    for folder in (result.directory, house.root / ".platform/terraform"):
+        for file in folder.rglob("*"):
+            assert not file.is_file() or token.encode() not in file.read_bytes(), file
+    assert token in house.state("remote")
