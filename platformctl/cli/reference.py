@@ -75,7 +75,7 @@ def exit_codes_page() -> str:
     rows = [("0", "", "SUCCEEDED, SKIPPED", "nothing stopped the run")]
     rows.append(("10", "", "SUCCEEDED", "something changed, and `--exit-code-on-change` was given"))
     for error, depth in _error_tree(errors.PlatformError, 0):
-        code = "130, 143" if error is errors.Interrupted else str(error.exit_code)
+        code = "129, 130, 143" if error is errors.Interrupted else str(error.exit_code)
         status = "" if error in {errors.UsageError, errors.SpecError} else str(error.status)
         rows.append((code, "&nbsp;" * 4 * depth + f"`{error.__name__}`", status, _summary(error)))
     rows.append(("70", "anything else", "ERRORED", "A bug. One line to the user, the traceback in a file."))

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platformctl.cli.command import Output, PlatformCommand
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Duration
 from platformctl.core.errors import PlatformError, UsageError, exit_code
+from platformctl.process.signals import stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +100,8 @@ def execute(
         tree=working_tree(root, environment_path(root, file or environment.name)),
         **options,
     )
-    with wiring.interruptible() as (cancel, hurry):
+    cancel, hurry = Cancel(), Cancel()
+    with stopping(cancel, hurry):
         result = wiring.engine(environment, output).run(request, cancel, hurry)
     output.emit(result.to_json(), text=lambda console: print_run(console, result.state, result.directory))
     if isinstance(result.error, PlatformError):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platformctl.cli.command import Output, PlatformCommand
+from platformctl.core.cancel import Cancel
 from platformctl.core.errors import PreconditionError, UsageError
+from platformctl.process.signals import stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +43,7 @@ def up(output: Output, kubeconfig: Path | None) -> None:
     """
     from platformctl.cli import tools
     from platformctl.cli.sandbox_progress import progress
-    from platformctl.cli.wiring import interruptible, toolchain
+    from platformctl.cli.wiring import toolchain
 
     layout = _layout()
     with toolchain() as programs:
@@ -49,7 +51,8 @@ def up(output: Output, kubeconfig: Path | None) -> None:
         if missing:
             with tools.progress(output) as show:
                 programs.sync(missing, show)
-    with interruptible() as (cancel, _), _telling_last_lines(output), progress(output.progress) as display:
+    cancel = Cancel()
+    with stopping(cancel), _telling_last_lines(output), progress(output.progress) as display:
         sandbox = _sandbox(layout, program=programs.find, watch=display.watch, say=display.say, cancel=cancel)
         started = sandbox.up(kubeconfig)
     statuses = sandbox.status()
@@ -69,9 +72,9 @@ def up(output: Output, kubeconfig: Path | None) -> None:
 def down(output: Output) -> None:
     """End every part, and prove that nothing is left; everything they held is gone, their logs stay."""
     from platformctl.cli.sandbox_progress import progress
-    from platformctl.cli.wiring import interruptible
 
-    with interruptible() as (cancel, _), progress(output.progress) as display:
+    cancel = Cancel()
+    with stopping(cancel), progress(output.progress) as display:
         ended = _sandbox(_layout(), watch=display.watch, say=display.say, cancel=cancel).down()
     text = "the sandbox is down: no process, mount or port is left" if ended else "the sandbox was not up"
     output.emit({"stopped": list(ended)}, text=lambda console: console.print(text))

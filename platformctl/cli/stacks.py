@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from platformctl.cli.command import SCHEMA_VERSION, Output, PlatformCommand
+from platformctl.core.cancel import Cancel
 from platformctl.core.errors import PlatformError, exit_code
+from platformctl.process.signals import stopping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,10 +117,8 @@ def _planned(output: Output, environment: Environment, stacks: Sequence[str]) ->
     engine = wiring.engine(environment, output)
     folder = engine.root / ".platform"
     folder.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as runs,
-        wiring.interruptible() as (cancel, hurry),
-    ):
+    cancel, hurry = Cancel(), Cancel()
+    with tempfile.TemporaryDirectory(prefix="plan-", dir=folder) as runs, stopping(cancel, hurry):
         yield dataclasses.replace(engine, runs=Path(runs), records=None).run(request, cancel, hurry)
 
 

@@ -8,22 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from platformctl.core.cancel import Cancel
-from platformctl.core.errors import Interrupted, PreconditionError
+from platformctl.core.errors import PreconditionError
 from platformctl.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -96,38 +92,13 @@ def store(environment: Environment) -> ObjectStore | None:
 
 
 @contextmanager
-def interruptible() -> Iterator[tuple[Cancel, Cancel]]:
-    """Turns SIGINT and SIGTERM into requests to stop: the first signal stops the first scope, a second one both."""
-    cancel, hurry = Cancel(), Cancel()
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    def listen() -> None:
-        for count, number in enumerate(iter(signals.get, 0)):
-            (hurry if count else cancel).stop(Interrupted(number))
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        # Only what may be called at any point of any code: setting an Event here could wait for a lock this thread has.
-        signals.put(number)
-
-    listener = threading.Thread(target=listen, name="signals", daemon=True)
-    listener.start()
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cancel, hurry
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signals.put(0)
-        listener.join()
-
-
-@contextmanager
 def toolchain() -> Iterator[Toolchain]:
     """The toolchain, its builds ended by Ctrl-C. Works outside a root too."""
+    from platformctl.process.signals import stopping
     from platformctl.toolchain import Toolchain
 
-    house = House()
-    with interruptible() as (cancel, _):
+    house, cancel = House(), Cancel()
+    with stopping(cancel):
         yield Toolchain(house.root_or_none, None, house.runner(cancel), cancel=cancel)
 
 
@@ -300,14 +271,10 @@ def asking(output: Output) -> Ask:
 
 def _typed() -> str:
     """A line from the terminal, lower-case; empty at its end (Ctrl-D). Raises Interrupted for Ctrl-C."""
-    # Our own handler only sets a flag, and Python would go on reading (PEP 475).
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    from platformctl.process.signals import raising
+
+    with raising():
         return sys.stdin.readline().strip().lower()
-    except KeyboardInterrupt:
-        raise Interrupted(signal.SIGINT) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:

@@ -15,7 +15,7 @@
     ├── TransientError        6   ERRORED   may work when tried again; the only one the engine retries
     │   └── LeaseHeld                       another run works on the environment
     ├── GateWaiting           7   WAITING   nobody has answered yet
-    └── Interrupted      130/143  ABORTED   SIGINT or SIGTERM
+    └── Interrupted    128+n   ABORTED   signal n arrived: SIGHUP, SIGINT or SIGTERM
 
 Anything else that escapes is a bug (exit 70). Only ``engine`` turns an error into a status and only ``cli`` into an
 exit code.
@@ -167,7 +167,7 @@ class GateWaiting(PlatformError):
 
 
 class Interrupted(PlatformError):
-    """SIGINT or SIGTERM arrived. The exit code is the shell's convention: 128 plus the signal's number."""
+    """SIGINT, SIGTERM or SIGHUP arrived. The exit code is the shell's convention: 128 plus the signal's number."""
 
     status = Status.ABORTED
 

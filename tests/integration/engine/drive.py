@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from platformctl.cli.wiring import interruptible
+from platformctl.core.cancel import Cancel
 from platformctl.core.clock import Duration, SystemClock
 from platformctl.core.command import Command
 from platformctl.core.errors import PlatformError, exit_code
@@ -31,6 +31,7 @@ from platformctl.engine.schedule import Capacity
 from platformctl.engine.step import Step, StepContext, StepResult, option
 from platformctl.process.redact import KnownSecrets
 from platformctl.process.runner import ProcessHost
+from platformctl.process.signals import stopping
 from platformctl.testing.pipeline import ScriptedSecrets
 from tests.pipelines.engine.environments import an_environment
 
@@ -132,7 +133,8 @@ def main(told: dict[str, str]) -> int:
         auto_approve=True,
         lock_wait=Duration.parse(told.get("lock_wait", "0s")),
     )
-    with interruptible() as (cancel, hurry):
+    cancel, hurry = Cancel(), Cancel()
+    with stopping(cancel, hurry):
         try:
             error = engine.run(request, cancel, hurry).error
         except PlatformError as refused:
