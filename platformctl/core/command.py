@@ -37,8 +37,6 @@ class Command:
     ``capture``: bytes kept of each stream; more is cut at the front, and ``Completed`` says so.
     ``secret_output``: the output holds secrets in clear (``terraform show -json``): it is returned to the caller only,
     never handed to line handlers, logs or error tails.
-    ``relayed``: its output passes through a small process of ours that outlives us. For programs that must end in good
-    order after we were killed: a Go program dies as soon as it writes to a pipe that nobody reads.
     """
 
     argv: tuple[str, ...]
@@ -50,7 +48,6 @@ class Command:
     ok_codes: tuple[int, ...] = (0,)
     capture: int = 64 * 1024 * 1024
     secret_output: bool = False
-    relayed: bool = False
 
     def __str__(self) -> str:
         return shlex.join((Path(self.argv[0]).name, *self.argv[1:]))

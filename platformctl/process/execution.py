@@ -76,6 +76,11 @@ class Execution:
         return self._process.pid
 
     @property
+    def pipes(self) -> tuple[int, ...]:
+        """The descriptors from which its output is read, open until ``close``."""
+        return tuple(pipe.fileno() for pipe in (self._running.stdout, self._running.stderr) if pipe is not None)
+
+    @property
     def returncode(self) -> int:
         """The program's code; a signal's number below zero. Only after ``attend``."""
         return self._running.returncode
@@ -196,12 +201,16 @@ class Execution:
         # Before the program is reaped: until then its number cannot belong to a stranger.
         self._signal(signal.SIGTERM)
         self._running.wait()
-        limit = self._clock.monotonic() + LEFT_BEHIND
-        while children.group_lives(self._running.pid):
-            if self._clock.monotonic() >= limit:
-                self._signal(signal.SIGKILL)
+        for number in (signal.SIGKILL, None):
+            limit = self._clock.monotonic() + LEFT_BEHIND
+            while children.group_lives(self._running.pid):
+                if self._clock.monotonic() >= limit:
+                    break
+                self._clock.wait(0.01)
+            else:
                 return
-            self._clock.wait(0.01)
+            if number is not None:
+                self._signal(number)
 
     def _read(self, pipe: IO[bytes], intake: Intake) -> None:
         chunk = os.read(pipe.fileno(), _CHUNK)

@@ -6,8 +6,9 @@ grandchildren, and is not there on macOS.
 
 from __future__ import annotations
 
-import os
 import secrets
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,11 +26,15 @@ _PROGRAM = Path(guard.__file__)
 
 @dataclass
 class Ward:
-    """A child under guard. Its environment holds ``variables``, so that it is found even if we die as it is born."""
+    """A child under guard. Its environment holds ``variables``, so that it is found even if we die as it is born.
+
+    ``pipes``: where we read its output; the guard goes on reading when we cannot.
+    """
 
     token: str
     grace: float
     pid: int = 0
+    pipes: tuple[int, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -43,8 +48,13 @@ class Guardian:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._wards: dict[str, Ward] = {}
-        self._guard: subprocess.Popen[bytes] | None = None
-        self._release: weakref.finalize[[subprocess.Popen[bytes]], Guardian] | None = None
+        self._guard: _Guard | None = None
+        self._release: weakref.finalize[[_Guard], Guardian] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The guard's pid, 0 while there is none."""
+        return self._guard.process.pid if self._guard is not None else 0
 
     @contextmanager
     def ward(self, grace: float) -> Iterator[Ward]:
@@ -55,7 +65,7 @@ class Guardian:
         ward = Ward(secrets.token_hex(8), grace)
         with self._lock:
             self._wards[ward.token] = ward
-            self._tell(f"? {ward.token} {grace:g}\n")
+            self._tell(_announcement(ward))
         try:
             yield ward
         finally:
@@ -63,11 +73,11 @@ class Guardian:
                 del self._wards[ward.token]
                 self._tell(f"- {ward.token}\n")
 
-    def started(self, ward: Ward, pid: int) -> None:
-        """The child runs and leads the process group of its pid."""
+    def started(self, ward: Ward, pid: int, pipes: tuple[int, ...]) -> None:
+        """The child runs and leads the process group of its pid. The pipes stay open until the ward's end."""
         with self._lock:
-            ward.pid = pid
-            self._tell(_report(ward))
+            ward.pid, ward.pipes = pid, pipes
+            self._tell(_report(ward), pipes)
 
     def close(self) -> None:
         """Lets the guard go; children that are still named are ended by it."""
@@ -79,13 +89,13 @@ class Guardian:
             self._release()
         self._guard = self._release = None
 
-    def _tell(self, line: str) -> None:
+    def _tell(self, line: str, pipes: tuple[int, ...] = ()) -> None:
         if self._guard is not None:
             try:
-                _write(self._guard, line)
+                _send(self._guard, line, pipes)
             except OSError:
-                # Killed, or stopped for so long that the pipe is full.
-                self._guard.kill()
+                # Killed, or stopped for so long that the socket is full.
+                self._guard.process.kill()
                 self._dismiss()
             else:
                 return
@@ -96,44 +106,65 @@ class Guardian:
         """A new guard, which hears of everything that runs."""
         try:
             self._guard = _start()
+            self._release = weakref.finalize(self, _let_go, self._guard)
+            for ward in self._wards.values():
+                _send(self._guard, _announcement(ward))
+                if ward.pid:
+                    _send(self._guard, _report(ward), ward.pipes)
         except OSError as error:
             raise TransientError(f"cannot start the guard of child processes: {error.strerror}") from error
-        self._release = weakref.finalize(self, _let_go, self._guard)
-        for ward in self._wards.values():
-            _write(self._guard, f"? {ward.token} {ward.grace:g}\n" + (_report(ward) if ward.pid else ""))
 
 
-def _start() -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        (sys.executable, "-I", "-S", str(_PROGRAM)),
-        cwd="/",  # keeps no folder or mount busy
-        env={},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        close_fds=True,
-        start_new_session=True,
-    )
-    if process.stdin is not None:
-        os.set_blocking(process.stdin.fileno(), False)
-    return process
+@dataclass(frozen=True)
+class _Guard:
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+
+
+def _start() -> _Guard:
+    ours, theirs = socket.socketpair()
+    # The guard inherits the mask, so not even at its birth does a signal meant for us end it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, guard.DEAF_TO)
+    try:
+        process = subprocess.Popen(
+            (sys.executable, "-I", "-S", str(_PROGRAM)),
+            cwd="/",  # keeps no folder or mount busy
+            env={},
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            close_fds=True,
+            start_new_session=True,
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    ours.setblocking(False)
+    return _Guard(process, ours)
+
+
+def _announcement(ward: Ward) -> str:
+    return f"? {ward.token} {ward.grace:g}\n"
 
 
 def _report(ward: Ward) -> str:
     return f"+ {ward.token} {ward.pid} {guard.start_time(ward.pid)}\n"
 
 
-def _write(process: subprocess.Popen[bytes], line: str) -> None:
-    if process.stdin is not None and process.stdin.write(line.encode("ascii")) is None:
+def _send(keeper: _Guard, line: str, pipes: tuple[int, ...] = ()) -> None:
+    octets = line.encode("ascii")
+    sent = socket.send_fds(keeper.channel, [octets], list(pipes)) if pipes else keeper.channel.send(octets)
+    if sent != len(octets):
         raise BlockingIOError("the guard does not read")
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
+def _let_go(keeper: _Guard) -> None:
     """At end of file the guard ends: at once when no child is left, else it has work to do and is not waited for."""
-    if process.stdin is not None:
-        process.stdin.close()
+    keeper.channel.close()
     try:
-        process.wait(timeout=0.5)
+        keeper.process.wait(timeout=0.5)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # given up: keeps Popen from warning that it still runs
+        keeper.process.returncode = 0  # given up: keeps Popen from warning that it still runs

@@ -74,10 +74,10 @@ class ProcessRunner:
         begun = self.host.clock.monotonic()
         handlers = [handler for handler in (self.on_line, on_line) if handler is not None]
         execution = Execution(command, clock=self.host.clock, known=self.host.redactor, handlers=handlers)
-        with self.host.guardian.ward(command.grace) as ward, closing(execution):
+        with closing(execution), self.host.guardian.ward(command.grace) as ward:
             try:
                 pid = execution.start(environment(command, self.host.environ) | ward.variables)
-                self.host.guardian.started(ward, pid)
+                self.host.guardian.started(ward, pid, execution.pipes)
                 if self.on_child is not None:
                     self.on_child(children.identify(pid, Path(command.argv[0]).name))
                 execution.attend(self.cancel)

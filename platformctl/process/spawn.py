@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -13,7 +12,6 @@ from typing import IO
 from platformctl.core.command import Command
 from platformctl.core.errors import PlatformError, PreconditionError, ToolError, TransientError
 from platformctl.core.secret import Secret
-from platformctl.process import relay
 from platformctl.process.environment import allowed
 
 _FOR_NOW = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
@@ -37,7 +35,7 @@ def spawn(
     """
     try:
         return subprocess.Popen(
-            (sys.executable, "-I", "-S", relay.__file__, *command.argv) if command.relayed else command.argv,
+            command.argv,
             cwd=command.cwd,
             env=env,
             stdin=stdin,
