@@ -1,9 +1,13 @@
-"""One sandbox for the whole session, in a temporary root, brought up as a person would and proven gone at the end."""
+"""One sandbox for the whole session, in a temporary root, brought up as a person would and proven gone at the end.
+
+What needs no more of it than AWS uses ``machine`` instead: a root whose state and record are in S3.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +24,8 @@ from platformctl.sandbox.layout import Layout
 from platformctl.sandbox.lifecycle import Sandbox
 from platformctl.sandbox.processes import SystemProcesses
 from platformctl.toolchain import Toolchain
+from tests.integration.terraform.machine import Machine
+from tests.simulated_aws import SimulatedAws, running
 
 PROGRAMS = ("kube-control-plane", "kwok", "registry")
 
@@ -76,3 +82,18 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory, toolchain: Toolchain) -> I
     finally:
         one.down()
     assert remains.find(one.layout, {}, SystemProcesses()) == []
+
+
+@pytest.fixture(scope="session")
+def simulated_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedAws]:
+    """A simulated AWS and nothing else. Tests share it: each has a bucket of its own."""
+    with running(tmp_path_factory.mktemp("aws")) as one:
+        yield one
+
+
+@pytest.fixture
+def machine(tmp_path: Path, simulated_aws: SimulatedAws) -> Iterator[Machine]:
+    """A machine with one root and no bucket yet."""
+    made = Machine(root=tmp_path / "root", aws=simulated_aws, bucket=f"state-{uuid.uuid4().hex[:12]}")
+    yield made
+    made.close()

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from platformctl.core.cancel import Cancel
 from platformctl.core.clock import SystemClock
 from platformctl.core.command import Child, Command, Completed, Stream
 from platformctl.core.errors import Interrupted
+from platformctl.core.secret import Secret
 from platformctl.process.children import alive
 from platformctl.process.redact import KnownSecrets
 from platformctl.process.runner import ProcessHost
@@ -41,13 +42,15 @@ stacks:
 class Process:
     """One platformctl. ``until`` follows what it prints."""
 
-    def __init__(self, host: ProcessHost, root: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self, host: ProcessHost, root: Path, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]
+    ) -> None:
         self.lines: list[str] = []
         self.pid = 0
         self.completed: Completed | None = None
         self._changed = threading.Condition()
         self._cancel = Cancel()
-        self._thread = threading.Thread(target=self._run, args=(host, root, arguments))
+        self._thread = threading.Thread(target=self._run, args=(host, root, arguments, variables))
         self._thread.start()
 
     def until(self, text: str) -> None:
@@ -59,7 +62,10 @@ class Process:
         assert any(text in line for line in self.lines), self.lines
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
 
     def wait(self) -> Completed:
         self._thread.join(PATIENCE)
@@ -70,10 +76,12 @@ class Process:
         self._cancel.stop(Interrupted(signal.SIGTERM))
         self._thread.join(PATIENCE)
 
-    def _run(self, host: ProcessHost, root: Path, arguments: tuple[str, ...]) -> None:
+    def _run(
+        self, host: ProcessHost, root: Path, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]
+    ) -> None:
         runner = host.bind(cancel=self._cancel, on_line=self._on_line, on_child=self._on_child)
         argv = (sys.executable, "-m", "platformctl", "-C", f"{root}", *arguments)
-        command = Command(argv, cwd=HERE, timeout=PATIENCE, grace=5.0, ok_codes=tuple(range(-31, 256)))
+        command = Command(argv, cwd=HERE, env=variables, timeout=PATIENCE, grace=5.0, ok_codes=tuple(range(-31, 256)))
         with contextlib.suppress(Interrupted):
             self.completed = runner.run(command)
         with self._changed:
@@ -90,13 +98,17 @@ class Process:
 
 @dataclass
 class Machine:
-    """A machine with one root. ``aws`` is shared with other tests, the bucket is not."""
+    """A machine with one root. ``aws`` is shared with other tests, the bucket is not.
+
+    ``variables`` stand in the environment of every platformctl that is started from then on.
+    """
 
     root: Path
     aws: SimulatedAws
     bucket: str
     host: ProcessHost = field(default_factory=lambda: ProcessHost(KnownSecrets(), SystemClock(), os.environ))
     processes: list[Process] = field(default_factory=list)
+    variables: dict[str, str | Secret] = field(default_factory=dict)
 
     def write(self, name: str, content: str) -> None:
         path = self.root / name
@@ -108,11 +120,15 @@ class Machine:
         values = {"region": REGION, "account": ACCOUNT, "bucket": self.bucket, "stacks": stacks, **changed}
         self.write("platform.yaml", "schemaVersion: 1\n")
         self.write("pipelines/environments/dev.yaml", ENVIRONMENT.format(**values))
-        connection = {"schemaVersion": 1, "environment": self.aws.environment, "endpoints": {}}
+        self.connect(self.aws.environment)
+
+    def connect(self, variables: Mapping[str, str]) -> None:
+        """Writes by which variables the sandbox is reached."""
+        connection = {"schemaVersion": 1, "environment": dict(variables), "endpoints": {}}
         self.write(".platform/sandbox/connection.json", json.dumps(connection))
 
     def start(self, *arguments: str) -> Process:
-        process = Process(self.host, self.root, arguments)
+        process = Process(self.host, self.root, arguments, dict(self.variables))
         self.processes.append(process)
         return process
 
@@ -146,9 +162,25 @@ class Machine:
         listed = self.aws.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=f"dev/{stack}.tfstate.tflock")
         return bool(listed.get("Contents"))
 
+    def keys(self) -> list[str]:
+        """Everything in the bucket."""
+        pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def read(self, key: str) -> bytes:
+        content: bytes = self.aws.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
+
+    def leases(self) -> dict[str, dict[str, Any]]:
+        """Every lease in the bucket by its key, also the released ones."""
+        return {key: json.loads(self.read(key)) for key in self.keys() if key.startswith("leases/")}
+
+    def held(self) -> list[str]:
+        """The leases that somebody holds, by their keys."""
+        return [key for key, lease in self.leases().items() if not lease["released"]]
+
     def state(self, stack: str) -> dict[str, Any]:
-        content = self.aws.client("s3").get_object(Bucket=self.bucket, Key=f"dev/{stack}.tfstate")["Body"].read()
-        document: dict[str, Any] = json.loads(content)
+        document: dict[str, Any] = json.loads(self.read(f"dev/{stack}.tfstate"))
         return document
 
     def close(self) -> None:
