@@ -28,16 +28,18 @@ def stopping(cancel: Cancel, hurry: Cancel | None = None) -> Iterator[None]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     thread = threading.Thread(target=_listen, args=(reader, cancel, hurry), name="signals", daemon=True)
-    with _handling(_nothing):
-        descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        thread.start()
-        try:
+    # The descriptor before the handlers, and after them at the end: a signal in between must not find handlers that do
+    # nothing and nobody who listens.
+    descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    thread.start()
+    try:
+        with _handling(_nothing):
             yield
-        finally:
-            signal.set_wakeup_fd(descriptor)
-            os.close(writer)
-            thread.join()
-            os.close(reader)
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        os.close(writer)
+        thread.join()
+        os.close(reader)
 
 
 @contextmanager
