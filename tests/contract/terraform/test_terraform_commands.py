@@ -29,8 +29,10 @@ PLAN = Path("/private/network.tfplan")
         (commands.init_command(PLACE), "init -json -input=false -lockfile=readonly -reconfigure"),
         (
             commands.fetch_command(PLACE, "git::https://git.example.org/stacks.git//network?ref=v1"),
-            "init -json -input=false -backend=false "
-            "-from-module=git::https://git.example.org/stacks.git//network?ref=v1",
+            (
+                "init -json -input=false -backend=false "
+                "-from-module=git::https://git.example.org/stacks.git//network?ref=v1"
+            ),
         ),
         (
             commands.plan_command(PLACE, PLAN),

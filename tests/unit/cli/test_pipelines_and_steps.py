@@ -42,7 +42,7 @@ class Look(Step):
     deadline: ClassVar[Duration] = Duration(90.0)
 
     stack: str = option("Name of the stack.", example="network")
-    depth: Depth = option("How far to look.", default=Depth.QUICK)  # noqa: RUF009 - members of an Enum never change
+    depth: Depth = option("How far to look.", default=Depth.QUICK)
     only_tags: tuple[str, ...] = option("Only these tags.", default=())
 
     def run(self, context: StepContext) -> StepResult:
