@@ -4,7 +4,8 @@ Everything here is given plain values (``Account``) and a connection; nothing re
 imported only when the first client is made. Errors of botocore leave as errors of ``core.errors`` (see ``failures``).
 """
 
-from platformctl.tools.aws.identity import Account, Identity, check_account
+from platformctl.tools.aws.account import Account
+from platformctl.tools.aws.identity import Identity, check_account
 from platformctl.tools.aws.objects import S3ObjectStore
 from platformctl.tools.aws.secrets import AwsSecretResolver
 from platformctl.tools.aws.session import Session, session

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from platformctl.core.errors import PreconditionError
+from platformctl.tools.aws.account import Account
 from platformctl.tools.aws.failures import code_of, status_of, translated
-from platformctl.tools.aws.identity import Account
 from platformctl.tools.aws.policies import Layout, tls_only
 
 _PUBLIC_ACCESS = {

@@ -9,8 +9,8 @@ from typing import Any
 
 from platformctl.core.errors import PreconditionError
 from platformctl.core.secret import Secret
+from platformctl.tools.aws.account import Account
 from platformctl.tools.aws.failures import translated
-from platformctl.tools.aws.identity import Account
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30  # seconds; boto3's own are 60 and 60, which hides a dead network for minutes
 ATTEMPTS = 4
