@@ -62,7 +62,7 @@ def command(output: Output, /, pipeline: str, env: str, params: Sequence[str], *
     from platformctl.engine.catalogue import named_pipeline
 
     if options["approve"] and options["auto_approve"]:
-        raise UsageError("--approve and --auto-approve exclude each other")
+        raise UsageError("--approve and --auto-approve exclude each other", hint="give one of them")
     if options["run_id"] and options["resume"]:
         raise UsageError("--run-id and --resume exclude each other", hint="--run-id also goes on with a run")
     chosen = named_pipeline(pipeline, wiring.content_roots())
@@ -171,9 +171,11 @@ def _pairs(params: Sequence[str]) -> dict[str, str]:
     for param in params:
         name, equals, value = param.partition("=")
         if not equals or not name:
-            raise UsageError(f"--param {param}: not NAME=VALUE")
+            raise UsageError(f"--param {param}: not NAME=VALUE", hint=f"--param {name or 'NAME'}=VALUE")
         if name in pairs:
-            raise UsageError(f"--param {name} is given twice")
+            raise UsageError(
+                f"--param {name} is given twice", hint="give it once; several values go into one, with commas"
+            )
         pairs[name] = value
     return pairs
 

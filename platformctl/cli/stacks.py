@@ -153,6 +153,7 @@ def _document(environment: Environment, result: RunResult) -> dict[str, Any]:
         "schemaVersion": SCHEMA_VERSION,
         "environment": environment.name,
         "changed": result.changed,
+        "error": result.state.error,
         "stacks": plans,
     }
 

@@ -157,7 +157,13 @@ class Site(House):
         """Variables that reach the sandbox's AWS and Kubernetes; empty for a real environment."""
         if not self.environment.cloud.sandbox:
             return {}
-        return read_connection(self.root.path, self.known)
+        connection = read_connection(self.root.path, self.known)
+        endpoint = str(connection.get("AWS_ENDPOINT_URL", ""))
+        if endpoint and not _answers(endpoint):
+            raise PreconditionError(
+                f"the sandbox does not answer at {endpoint}", hint="platformctl sandbox up repairs what died"
+            )
+        return connection
 
     def session(self, account: str = "") -> Session:
         """The AWS session of the environment's own account, or of one of its named further accounts."""
@@ -275,6 +281,19 @@ def _typed() -> str:
 
     with raising():
         return sys.stdin.readline().strip().lower()
+
+
+def _answers(endpoint: str) -> bool:
+    """Whether somebody listens there: a sandbox that was killed, or a machine started anew, leaves its address."""
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(endpoint)
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=5.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:

@@ -116,7 +116,10 @@ def _check_earlier(scope: RunScope, stage: Stage, *, failed: bool) -> None:
         if not earlier.always and not finished(scope, earlier):
             raise PreconditionError(
                 f"stage {earlier.name} comes before {stage.name} and has not finished with the files as they are now",
-                hint=f"platformctl run {scope.request.pipeline.name} --run-id {scope.run_id} --stage {earlier.name}",
+                hint=(
+                    f"platformctl run {scope.request.pipeline.name} --env {scope.request.environment.name} "
+                    f"--run-id {scope.run_id} --stage {earlier.name}"
+                ),
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from platformctl.core.errors import PlatformError, UsageError
 from platformctl.core.events import EventKind
 from platformctl.core.objects import ObjectStore
 from platformctl.engine.disk_store import DiskObjectStore
+from platformctl.engine.expand import selected
 from platformctl.engine.gates import AnswerBook
 from platformctl.engine.journal import Journal
-from platformctl.engine.parameters import resolve_parameters
+from platformctl.engine.parameters import check_names, resolve_parameters
 from platformctl.engine.record import Recorded, RunDirectory, check_run_id, new_run_id, parse_events
 from platformctl.engine.remote import RemoteRecord, run_prefix
 from platformctl.engine.request import Request
@@ -37,7 +39,7 @@ def opened(engine: Engine, request: Request, cancel: Cancel) -> Iterator[RunScop
     Raises UsageError (unknown run, stage or parameter; other parameters than before), LeaseHeld (another process drives
     it), PreconditionError (the folder can't be written), TransientError (the state bucket can't be reached).
     """
-    _check_stages(request)
+    _check_request(request)
     run_id = check_run_id(request.resume or request.run_id or new_run_id(engine.clock.now(), request.pipeline.name))
     directory = RunDirectory(engine.runs / run_id)
     with directory.claim():
@@ -45,6 +47,7 @@ def opened(engine: Engine, request: Request, cancel: Cancel) -> Iterator[RunScop
         lease = None
         try:
             if scope.remote is not None:
+                _known(scope, scope.remote)
                 lease = take_lease(scope, run_lease(request.environment.name, run_id), say=scope.journal.tell)
                 scope.remote.adopt(lease.number, lease.verify)
             recorded = _load(scope)
@@ -73,11 +76,20 @@ def answer_book(records: ObjectStore | None, environment: str, directory: RunDir
     return AnswerBook(DiskObjectStore(directory.path), "")
 
 
-def _check_stages(request: Request) -> None:
+def _check_request(request: Request) -> None:
+    """What is wrong whatever was recorded: told before a folder is made or the state bucket is asked."""
     known = [stage.name for stage in request.pipeline.stages]
     for name in request.stages:
         if name not in known:
-            raise UsageError(f"{request.pipeline.name} has no stage {name!r}", hint=f"it has: {', '.join(known)}")
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(
+                f"{request.pipeline.name} has no stage {name!r}", hint=f"{meant}it has: {', '.join(known)}"
+            )
+    check_names(request.pipeline, request.parameters)
+    for stage in request.pipeline.stages:
+        if stage.each is not None:
+            selected(stage, request.environment.graph(stage.each), request.parameters)
 
 
 def _scope(engine: Engine, request: Request, directory: RunDirectory, cancel: Cancel) -> RunScope:
@@ -112,8 +124,18 @@ def _load(scope: RunScope) -> Recorded:
     local = scope.directory.read() if scope.directory.exists else _EMPTY
     recorded = local if scope.remote is None else _latest(scope, scope.remote, local)
     if scope.request.resume and not recorded.events:
-        raise UsageError(f"no run {scope.request.resume!r}", hint="platformctl runs list")
+        raise _unknown(scope.request.resume)
     return recorded
+
+
+def _known(scope: RunScope, remote: RemoteRecord) -> None:
+    """Raises UsageError for a run to resume that is neither here nor in the store, before it leaves a lease there."""
+    if scope.request.resume and not scope.directory.exists and not remote.lines():
+        raise _unknown(scope.request.resume)
+
+
+def _unknown(run_id: str) -> UsageError:
+    return UsageError(f"no run {run_id!r}", hint="platformctl runs list")
 
 
 def _latest(scope: RunScope, remote: RemoteRecord, local: Recorded) -> Recorded:

@@ -40,6 +40,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
+_NO_TEXT = "it has to be YAML, as text in UTF-8"
 _NO_ANCHORS = "anchors and aliases are not allowed; write the value where it is used"
 _Content = ScalarEvent | SequenceStartEvent | MappingStartEvent
 
@@ -154,9 +155,10 @@ def _read(path: Path, shown: str) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError([Problem(shown, line, "is not text in UTF-8")]) from None
+        raise SpecError([Problem(shown, line, "is not text in UTF-8")], hint=_NO_TEXT) from None
     if "\0" in text:
-        raise SpecError([Problem(shown, text[: text.index("\0")].count("\n") + 1, "is a binary file")])
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SpecError([Problem(shown, line, "is a binary file")], hint=_NO_TEXT)
     return text
 
 

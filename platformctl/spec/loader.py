@@ -24,6 +24,9 @@ OVERRIDABLE = ("cloud.profile", "proxy.ca_bundle", "proxy.http", "proxy.https", 
 FOLDER = Path("pipelines") / "environments"
 
 
+_HINT = "docs/reference/environment.md explains every key; `platformctl env new NAME --from OTHER` copies a good file"
+
+
 @dataclass(frozen=True)
 class Loaded:
     """An environment with the document it was read from."""
@@ -67,7 +70,7 @@ def place(origin: tuple[str, int] | None) -> str:
 
 def environment_names(root: Path) -> list[str]:
     """The names of the environments of a root, sorted."""
-    return sorted(path.stem for path in (root / FOLDER).glob("*.yaml"))
+    return sorted(path.stem for path in (root / FOLDER).glob("*.yaml") if path.is_file())
 
 
 def environment_path(root: Path, name_or_path: str) -> Path:
@@ -75,7 +78,9 @@ def environment_path(root: Path, name_or_path: str) -> Path:
     given = Path(name_or_path)
     if given.suffix in {".yaml", ".yml"} or "/" in name_or_path:
         if not given.is_file():
-            raise PreconditionError(f"{name_or_path}: no such file")
+            raise PreconditionError(
+                f"{name_or_path}: no such file", hint="`platformctl env list` shows the environments of this root"
+            )
         return given
     path = root / FOLDER / f"{name_or_path}.yaml"
     if not path.is_file():
@@ -104,6 +109,15 @@ def load(
 ) -> Loaded:
     """The same, with its document."""
     outer = read_root(root) if (root / FILE).is_file() else Root(root)
+    try:
+        return _load(path, outer, (root, *(brought() if content is None else content)), overrides)
+    except SpecError as error:
+        error.hint = error.hint or _HINT
+        raise
+
+
+def _load(path: Path, outer: Root, content: tuple[Path, ...], overrides: Mapping[str, str] | None) -> Loaded:
+    root = outer.path
     found: list[Problem] = []
     document = _over(read_document(path, shown(path, root), collect=found), outer)
     name = document.problem(("name",), f"name: {document.at('name')!r} must be the file's name, {path.stem!r}")
@@ -114,7 +128,7 @@ def load(
         environment = Environment.model_validate(document.value)
     except ValidationError as error:
         found.extend(faults.problems(error, document, Environment))
-    references = References(document, (root, *(brought() if content is None else content)))
+    references = References(document, content)
     found.extend(rules.check(document))
     found.extend(references.check())
     if isinstance(document.at("name"), str) and document.at("name") != path.stem:

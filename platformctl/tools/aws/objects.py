@@ -12,7 +12,7 @@ from typing import Any
 
 from platformctl.core.errors import PreconditionError
 from platformctl.core.objects import ABSENT, ObjectChanged, StoredObject
-from platformctl.tools.aws.failures import code_of, status_of, translated
+from platformctl.tools.aws.failures import DENIED, code_of, status_of, translated
 
 _ABSENT_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED_CODES = frozenset({"ConditionalRequestConflict", "PreconditionFailed", "NoSuchKey"})
@@ -104,12 +104,22 @@ class S3ObjectStore:
             try:
                 yield
             except ClientError as error:
-                if self._owner and status_of(error.response) == 403 and self._opens_without_owner():
-                    raise PreconditionError(
-                        f"the bucket {self._bucket} does not belong to account {self._owner['ExpectedBucketOwner']}",
-                        hint="choose another state.bucket, or correct cloud.account",
-                    ) from error
+                if self._owner and code_of(error.response) in DENIED:
+                    raise self._denied(f"{verb} s3://{self._bucket}/{self._prefix}{key}") from error
                 raise
+
+    def _denied(self, doing: str) -> PreconditionError:
+        """S3 tells a stranger's bucket and a missing right apart only when the bucket opens to anybody."""
+        account = self._owner["ExpectedBucketOwner"]
+        if self._opens_without_owner():
+            return PreconditionError(
+                f"the bucket {self._bucket} does not belong to account {account}",
+                hint="choose another state.bucket, or correct cloud.account",
+            )
+        return PreconditionError(
+            f"cannot {doing}: access denied: the bucket belongs to another account than {account}, or the role may not",
+            hint="correct state.bucket or cloud.account, or give the role the policies of `platformctl env bootstrap`",
+        )
 
     def _opens_without_owner(self) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -124,7 +124,7 @@ def test_a_stage_wants_the_earlier_ones_finished(bench: Bench) -> None:
     result = bench.run(World().pipeline(), ENVIRONMENT, run_id="jenkins-demo-42", stages=("apply",))
     assert isinstance(result.error, PreconditionError)
     assert "stage plan comes before apply" in result.error.message
-    assert result.error.hint == "platformctl run provision --run-id jenkins-demo-42 --stage plan"
+    assert result.error.hint == "platformctl run provision --env dev --run-id jenkins-demo-42 --stage plan"
 
 
 def test_a_stage_wants_the_earlier_ones_finished_with_the_same_files(bench: Bench) -> None:

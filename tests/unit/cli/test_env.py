@@ -81,10 +81,11 @@ def test_every_problem_goes_to_stderr_with_file_and_line(env: Run, root: Path) -
     break_it(root)
     answer = env("validate", "broken")
     assert (answer.code, answer.out) == (3, "")
-    assert answer.err.splitlines() == [
+    assert answer.err.splitlines()[:-1] == [
         "error: pipelines/environments/broken.yaml:9: unknown key 'protcted' in the file; did you mean 'protected'?",
         "error: pipelines/environments/broken.yaml:10: the key 'tags' stands here a second time",
     ]
+    assert "docs/reference/environment.md" in answer.err.splitlines()[-1]
     problems = env("validate", "broken", "--output", "json").json["error"]["problems"]
     assert [(problem["line"], problem["file"]) for problem in problems] == [
         (9, "pipelines/environments/broken.yaml"),
