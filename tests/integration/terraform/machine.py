@@ -42,15 +42,13 @@ stacks:
 class Process:
     """One platformctl. ``until`` follows what it prints."""
 
-    def __init__(
-        self, host: ProcessHost, root: Path, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]
-    ) -> None:
+    def __init__(self, host: ProcessHost, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]) -> None:
         self.lines: list[str] = []
         self.pid = 0
         self.completed: Completed | None = None
         self._changed = threading.Condition()
         self._cancel = Cancel()
-        self._thread = threading.Thread(target=self._run, args=(host, root, arguments, variables))
+        self._thread = threading.Thread(target=self._run, args=(host, arguments, variables))
         self._thread.start()
 
     def until(self, text: str) -> None:
@@ -76,11 +74,9 @@ class Process:
         self._cancel.stop(Interrupted(signal.SIGTERM))
         self._thread.join(PATIENCE)
 
-    def _run(
-        self, host: ProcessHost, root: Path, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]
-    ) -> None:
+    def _run(self, host: ProcessHost, arguments: tuple[str, ...], variables: Mapping[str, str | Secret]) -> None:
         runner = host.bind(cancel=self._cancel, on_line=self._on_line, on_child=self._on_child)
-        argv = (sys.executable, "-m", "platformctl", "-C", f"{root}", *arguments)
+        argv = (sys.executable, "-m", *arguments)
         command = Command(argv, cwd=HERE, env=variables, timeout=PATIENCE, grace=5.0, ok_codes=tuple(range(-31, 256)))
         with contextlib.suppress(Interrupted):
             self.completed = runner.run(command)
@@ -128,7 +124,14 @@ class Machine:
         self.write(".platform/sandbox/connection.json", json.dumps(connection))
 
     def start(self, *arguments: str) -> Process:
-        process = Process(self.host, self.root, arguments, dict(self.variables))
+        return self._start("platformctl", "-C", f"{self.root}", *arguments)
+
+    def provision(self, run: str = "") -> Process:
+        """Starts ``run provision``, or goes on with a run, with leases that expire soon."""
+        return self._start("tests.integration.terraform.drive", f"{self.root}", *filter(None, [run]))
+
+    def _start(self, *arguments: str) -> Process:
+        process = Process(self.host, arguments, dict(self.variables))
         self.processes.append(process)
         return process
 
@@ -162,7 +165,7 @@ class Machine:
         listed = self.aws.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=f"dev/{stack}.tfstate.tflock")
         return bool(listed.get("Contents"))
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """Everything in the bucket."""
         pages = self.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
@@ -173,7 +176,7 @@ class Machine:
 
     def leases(self) -> dict[str, dict[str, Any]]:
         """Every lease in the bucket by its key, also the released ones."""
-        return {key: json.loads(self.read(key)) for key in self.keys() if key.startswith("leases/")}
+        return {key: json.loads(self.read(key)) for key in self.stored() if key.startswith("leases/")}
 
     def held(self) -> list[str]:
         """The leases that somebody holds, by their keys."""
