@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 from pathlib import Path
 
 import pytest
 
+from platformctl.core.clock import SystemClock
 from platformctl.process.children import alive
 from tests.integration.terraform.machine import Machine, eventually
 
@@ -34,7 +36,6 @@ resource "terraform_data" "slow" {
 }
 """
 STACKS = "  slow: {source: slow}\n"
-PROVISION = ("run", "provision", "--env", "dev", "--auto-approve")
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def prepared(machine: Machine, release: Path) -> None:
 
 def test_platformctl_killed_inside_an_apply_is_resumed(machine: Machine, release: Path) -> None:
     prepared(machine, release)
-    process = machine.start(*PROVISION)
+    process = machine.provision()
     process.until("terraform_data.slow: Creating...")
     run = machine.run_id()
     process.kill()
@@ -62,14 +63,13 @@ def test_platformctl_killed_inside_an_apply_is_resumed(machine: Machine, release
     assert "first" in made
 
     release.touch()
-    done = machine.ok(*PROVISION, "--resume", run)
-    assert done["status"] == "SUCCEEDED"
+    assert machine.provision(run).wait().returncode == 0
     assert machine.state("slow")["outputs"]["last"]["value"] == 1
 
 
 def test_terraform_killed_by_itself_loses_its_lock_and_is_resumed(machine: Machine, release: Path) -> None:
     prepared(machine, release)
-    process = machine.start(*PROVISION)
+    process = machine.provision()
     process.until("terraform_data.slow: Creating...")
     os.killpg(machine.children("terraform")[-1].pid, signal.SIGKILL)
     completed = process.wait()
@@ -78,12 +78,12 @@ def test_terraform_killed_by_itself_loses_its_lock_and_is_resumed(machine: Machi
     assert not machine.locked("slow"), "the lock was ours and its holder is dead"
 
     release.touch()
-    assert machine.ok(*PROVISION, "--resume", machine.run_id())["status"] == "SUCCEEDED"
+    assert machine.provision(machine.run_id()).wait().returncode == 0
 
 
 def test_both_killed_leaves_a_lock_that_only_the_same_run_breaks(machine: Machine, release: Path) -> None:
     prepared(machine, release)
-    process = machine.start(*PROVISION)
+    process = machine.provision()
     process.until("terraform_data.slow: Creating...")
     terraform, run = machine.children("terraform")[-1], machine.run_id()
     os.kill(process.pid, signal.SIGSTOP)  # so that it can't clean up after its child
@@ -94,10 +94,10 @@ def test_both_killed_leaves_a_lock_that_only_the_same_run_breaks(machine: Machin
     assert machine.locked("slow")
 
     release.touch()
-    other = machine.run(*PROVISION, "--lock-wait", "60s")
+    other = machine.provision().wait()
     assert other.returncode == 6
     assert "the state of slow is locked by" in other.stderr
-    assert machine.ok(*PROVISION, "--resume", run, "--lock-wait", "60s")["status"] == "SUCCEEDED"
+    assert machine.provision(run).wait().returncode == 0
     assert not machine.locked("slow")
 
 
@@ -107,7 +107,7 @@ def test_what_a_killed_terraform_made_and_did_not_store_stops_the_run(machine: M
     text = lock.read_text(encoding="utf-8").replace('  constraints = ">= 5.60.0, 5.100.0"\n', "")
     machine.write("terraform/stacks/slow/.terraform.lock.hcl", text)
     machine.write("terraform/stacks/slow/main.tf", SLOW_AWS % (machine.bucket, release))
-    process = machine.start(*PROVISION)
+    process = machine.provision()
     process.until("terraform_data.slow: Creating...")
     os.killpg(machine.children("terraform")[-1].pid, signal.SIGKILL)
     completed = process.wait()
@@ -117,7 +117,7 @@ def test_what_a_killed_terraform_made_and_did_not_store_stops_the_run(machine: M
     assert "stacks adopt slow --env dev" in completed.stderr
     assert machine.locked("slow"), "nothing else may work on this state until that is settled"
 
-    again = machine.run(*PROVISION, "--resume", machine.run_id())
+    again = machine.provision(machine.run_id()).wait()
     assert again.returncode == 1
     assert "not in its state" in again.stderr
 
@@ -125,5 +125,32 @@ def test_what_a_killed_terraform_made_and_did_not_store_stops_the_run(machine: M
     groups = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [f"made-{machine.bucket}"]}])
     ec2.delete_security_group(GroupId=groups["SecurityGroups"][0]["GroupId"])
     release.touch()
-    assert machine.ok(*PROVISION, "--resume", machine.run_id())["status"] == "SUCCEEDED"
+    assert machine.provision(machine.run_id()).wait().returncode == 0
+    assert not machine.locked("slow")
+
+
+STEPS = """
+resource "terraform_data" "step" {
+  count = 12
+  input = count.index
+  provisioner "local-exec" { command = "sleep 0.2" }
+}
+output "steps" { value = terraform_data.step[*].output }
+"""
+
+
+def test_a_run_killed_at_random_moments_ends_where_it_would_have_ended(machine: Machine) -> None:
+    machine.prepare(STACKS)
+    machine.write("terraform/stacks/slow/main.tf", STEPS)
+    machine.ok("env", "bootstrap", "--env", "dev")
+    clock, chance, run = SystemClock(), random.Random(20261121), ""  # noqa: S311 - moments, no secrets
+    for _ in range(3):
+        process = machine.provision(run)
+        process.until("terraform_data.step[")
+        clock.wait(chance.uniform(0.0, 0.4))
+        process.kill()
+        process.wait()
+        run = machine.run_id()
+    assert machine.provision(run).wait().returncode == 0
+    assert machine.state("slow")["outputs"]["steps"]["value"] == list(range(12))
     assert not machine.locked("slow")
