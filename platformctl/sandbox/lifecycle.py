@@ -84,7 +84,11 @@ class Sandbox:
     cancel: Cancel = field(default_factory=Cancel)
 
     def programs(self, kubeconfig: Path | None = None) -> tuple[str, ...]:
-        """The external programs that ``up`` needs, by their names in the toolchain."""
+        """The external programs that ``up`` needs, by their names in the toolchain.
+
+        Raises PreconditionError when it lacks libraries: said now, not after programs have been built for minutes.
+        """
+        _check_libraries()
         stands_in = kubeconfig is not None or bool(states.load(self.layout.state).kubeconfig)
         return (registry.REGISTRY, *(() if stands_in else (kubernetes.CONTROL_PLANE, kubernetes.KWOK)))
 
