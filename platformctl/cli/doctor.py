@@ -34,7 +34,7 @@ def command(output: Output) -> int:
         found = tools.status()
         states = _states(tools, found)
         programs = [{**describe(tools, one), "state": states[one.name]} for one in found]
-        checks = machine.inspect(tools.folder, tools.root)
+        checks = [*machine.inspect(tools.folder, tools.root), _libraries()]
     healthy = _MISSING not in states.values()
     document = {"ok": healthy, "programs": programs, "machine": [asdict(check) for check in checks]}
     output.emit(document, text=lambda console: _show(console, programs, checks))
@@ -55,6 +55,18 @@ def _states(tools: Toolchain, found: list[Found]) -> dict[str, str]:
         hopeless = kind is Kind.PREREQUISITE or (not can_make and (kind is Kind.MODULE or bool(built)))
         states[name] = _MISSING if hopeless else _TO_MAKE
     return states
+
+
+def _libraries() -> Check:
+    """Whether the sandbox's extra is installed; the core goes without."""
+    from platformctl.sandbox.lifecycle import check_libraries
+    from platformctl.toolchain.machine import Check
+
+    try:
+        check_libraries()
+    except PreconditionError as error:
+        return Check("libraries", fine=False, detail=error.message, hint=error.hint)
+    return Check("libraries", fine=True, detail="the sandbox's are installed")
 
 
 def _show(console: Console, programs: list[dict[str, Any]], checks: list[Check]) -> None:

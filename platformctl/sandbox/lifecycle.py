@@ -88,7 +88,7 @@ class Sandbox:
 
         Raises PreconditionError when it lacks libraries: said now, not after programs have been built for minutes.
         """
-        _check_libraries()
+        check_libraries()
         stands_in = kubeconfig is not None or bool(states.load(self.layout.state).kubeconfig)
         return (registry.REGISTRY, *(() if stands_in else (kubernetes.CONTROL_PLANE, kubernetes.KWOK)))
 
@@ -99,7 +99,7 @@ class Sandbox:
         Raises PreconditionError, PartFailed, TransientError (somebody else has been changing it for 10 minutes).
         """
         begun = self.clock.monotonic()
-        _check_libraries()
+        check_libraries()
         with self._exclusively("sandbox up"):
             starter = self._starter()
             known = frozenset(starter.state.records)
@@ -253,7 +253,8 @@ def _remarks(repair: Repair, known: frozenset[str], stand_in: Path | None) -> li
     return remarks
 
 
-def _check_libraries() -> None:
+def check_libraries() -> None:
+    """Raises PreconditionError when this Python lacks a library that the sandbox needs."""
     missing = [name for name in _NEEDED_LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise PreconditionError(

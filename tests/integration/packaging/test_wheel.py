@@ -166,6 +166,7 @@ def test_the_machine_is_looked_at_with_the_core_alone(installed: Installed) -> N
     ended = installed.run("doctor")
     assert ended.returncode in {0, 4}, ended.stderr  # 4: this machine lacks something, which is what it is asked
     assert "terraform" in ended.stdout
+    assert "pip install 'platformctl[sandbox]'" in ended.stdout
 
 
 def test_pipelines_and_steps_come_with_the_wheel(installed: Installed) -> None:
