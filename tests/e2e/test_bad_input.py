@@ -227,7 +227,7 @@ def test_credentials_that_do_not_count(ready: Machine, credentials: Credentials,
         assert cause in error["message"]
         assert "sign in" in error["hint"]
         assert values.get(SECRET, "absent") not in json.dumps(error)
-    assert ready.keys() == []
+    assert ready.stored() == []
     ready.connect(ready.aws.environment)
     assert untouched(ready)
 
