@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from platformctl.cli.command import Output, PlatformCommand
+from platformctl.cli.command import SCHEMA_VERSION, Output, PlatformCommand
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,13 +54,20 @@ def bootstrap_command(output: Output, name: str, dry_run: bool) -> None:
     )
     settings = bucket.ensure(dry_run=dry_run)
     policies = role_policies(layout, site.environment.name)
-    document = {
-        "bucket": state.bucket,
+    output.emit(
+        _document(state.bucket, settings, policies, dry_run=dry_run),
+        text=lambda console: _show(console, state.bucket, settings, policies, dry_run=dry_run),
+    )
+
+
+def _document(bucket: str, settings: tuple[Setting, ...], policies: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "bucket": bucket,
         "changed": any(setting.changed for setting in settings) and not dry_run,
         "settings": [{"name": setting.name, "changed": setting.changed} for setting in settings],
         "policies": policies,
     }
-    output.emit(document, text=lambda console: _show(console, state.bucket, settings, policies, dry_run=dry_run))
 
 
 def _show(

@@ -41,6 +41,8 @@ def apply_approved(context: StepContext, name: str, *, destroy: bool) -> StepRes
     if destroy and nothing_there(site):
         return StepResult(summary="nothing to destroy")
     inputs = gather_inputs(context, site, foresee=False)
+    if inputs.unknown and context.dry_run:
+        return StepResult(summary=f"would apply what was approved, once {', '.join(inputs.unknown)} exist")
     refuse_unknown(site, inputs)
     with opened(context, site, Role.APPLY, inputs) as stack:
         recover(context, stack)
@@ -77,7 +79,8 @@ def _refuse_unapproved(
     context: StepContext, name: str, plan: NormalisedPlan, approved: Mapping[str, Any] | None, *, destroy: bool
 ) -> None:
     if approved is None:
-        if plan.empty and not plan.upstream:
+        # A dry run opens no gate and applies nothing.
+        if context.dry_run or (plan.empty and not plan.upstream):
             return
         raise StepFailed(
             f"nobody has approved the changes of {name} ({plan.summary})",

@@ -88,6 +88,8 @@ class StackVerify(Step):
 
     def run(self, context: StepContext) -> StepResult:
         """Raises StepFailed, naming the addresses, when the plan is not empty."""
+        if context.dry_run:
+            return StepResult(summary="nothing was applied, so there is nothing to verify")
         site = Site.of(context, self.stack)
         inputs = gather_inputs(context, site, foresee=False)
         refuse_unknown(site, inputs)

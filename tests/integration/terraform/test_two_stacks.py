@@ -166,7 +166,8 @@ def test_guards_name_what_would_be_destroyed(house: House, guards: str, said: st
 
 
 def test_a_dry_run_applies_nothing(house: House) -> None:
-    house.run(PROVISION, dry_run=True)
+    result = house.ok(PROVISION, dry_run=True)
+    assert not result.changed
     assert not (house.root / ".platform/state").exists()
 
 
