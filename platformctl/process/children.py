@@ -122,7 +122,7 @@ def _member(pid: int, group: int) -> bool:
 def _darwin_boot() -> str:
     """sysctl kern.bootsessionuuid: a new UUID per boot; kern.boottime moves with the clock."""
     value, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.sysctlbyname(b"kern.bootsessionuuid", value, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
+    ask = getattr(ctypes.CDLL(None), "sysctlbyname", None)  # glibc has none: a Linux whose /proc is not mounted
+    if ask is None or ask(b"kern.bootsessionuuid", value, ctypes.byref(size), None, ctypes.c_size_t(0)) != 0:
         return "unknown"
     return value.value.decode("ascii")
