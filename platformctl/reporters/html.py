@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from platformctl.core.errors import Status
+from platformctl.engine.disk import write_whole
 from platformctl.engine.record import RunDirectory
 from platformctl.engine.state import StageState, StepState
 from platformctl.engine.step import ArtifactKind
@@ -43,13 +44,10 @@ _FAILED = {Status.FAILED, Status.ERRORED, Status.ABORTED}
 def render(run_directory: Path, out: Path | None = None) -> Path:
     """Writes the page and returns its path; ``out`` None: ``report.html`` in the run directory.
 
-    Raises PreconditionError when the directory holds no run.
+    Raises PreconditionError when the directory holds no run, or the page cannot be written.
     """
     path = out or run_directory / FILE_NAME
-    page = document(run_directory)
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, document(run_directory).encode())
     return path
 
 

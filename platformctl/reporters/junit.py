@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from platformctl.core.errors import Status
+from platformctl.engine.disk import write_whole
 from platformctl.engine.state import StageState, StepState
 from platformctl.reporters import view
 from platformctl.reporters.view import Failure, RunView
@@ -20,12 +21,12 @@ FILE_NAME = "junit.xml"
 def render(run_directory: Path, out: Path | None = None) -> Path:
     """Writes the XML and returns its path; ``out`` None: ``junit.xml`` in the run directory.
 
-    Raises PreconditionError when the directory holds no run.
+    Raises PreconditionError when the directory holds no run, or the file cannot be written.
     """
     path = out or run_directory / FILE_NAME
-    tree = ET.ElementTree(document(view.read(run_directory)))
-    ET.indent(tree)
-    tree.write(path, encoding="utf-8", xml_declaration=True)
+    root = document(view.read(run_directory))
+    ET.indent(root)
+    write_whole(path, ET.tostring(root, encoding="utf-8", xml_declaration=True))
     return path
 
 

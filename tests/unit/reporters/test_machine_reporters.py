@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from platformctl.core.errors import PreconditionError
 from platformctl.core.events import Event, EventKind
-from platformctl.reporters import junit
+from platformctl.reporters import html, junit
 from platformctl.reporters.jsonl import JsonLinesReporter
 from tests.unit.reporters import sample_runs
 from tests.unit.reporters.sample_runs import Recording
@@ -80,3 +81,14 @@ def test_steps_that_never_ran_count_as_skipped(tmp_path: Path) -> None:
 def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreconditionError, match="holds no record of a run"):
         junit.render(tmp_path)
+
+
+@pytest.mark.parametrize("render", [html.render, junit.render], ids=["html", "junit"])
+def test_a_report_that_cannot_be_written_says_where_and_leaves_nothing(
+    tmp_path: Path, render: Callable[[Path, Path], Path]
+) -> None:
+    run = sample_runs.succeeded().write(tmp_path / "run")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(PreconditionError, match="taken: Is a directory"):
+        render(run, tmp_path / "taken")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "taken"]
