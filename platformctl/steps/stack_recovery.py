@@ -76,13 +76,13 @@ def _refuse_orphans(stack: OpenStack, lock: LockInfo) -> None:
     orphans = [arn for arn in _tagged(stack) if not _holds(stack.site.state(), arn)]
     if not orphans:
         return
-    environment, name = stack.site.environment.name, stack.site.name
+    name = stack.site.name
     more = f" and {len(orphans) - _LISTED} more" if len(orphans) > _LISTED else ""
     raise StepFailed(
         f"Terraform was killed in mid-apply: {len(orphans)} resources carry the tags of {name} but are not in its "
         f"state: {', '.join(orphans[:_LISTED])}{more}",
-        hint=f"platformctl stacks adopt {name} --env {environment} takes them over; "
-        f"or delete them; then resume the run (the state stays locked until then, id {lock.id})",
+        hint=f"delete them, or `terraform import` them in {stack.site.working_directory}; then resume the run "
+        f"(the state stays locked until then, id {lock.id})",
     )
 
 
