@@ -114,7 +114,7 @@ def test_what_a_killed_terraform_made_and_did_not_store_stops_the_run(machine: M
     assert completed.returncode == 1
     assert "carry the tags of slow but are not in its state" in completed.stderr
     assert "arn:aws:ec2:" in completed.stderr
-    assert "stacks adopt slow --env dev" in completed.stderr
+    assert "delete them, or `terraform import` them in" in completed.stderr
     assert machine.locked("slow"), "nothing else may work on this state until that is settled"
 
     again = machine.provision(machine.run_id()).wait()
