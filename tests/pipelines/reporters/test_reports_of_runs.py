@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,7 @@ def test_the_live_display_survives_a_real_run_with_parallel_steps(tmp_path: Path
     assert bench.run(PIPELINE, ENVIRONMENT).status is Status.ERRORED
     assert bench.log.closed
     shown = console.export_text()
-    assert "✓ network  in 0.0s, changed; made" in shown
+    # How long is not asked: the other step's waiting moves the clock that both share.
+    assert re.search(r"✓ network  in \S+, changed; made", shown)
     assert "✗ registry ERRORED" in shown
     assert "dropped" not in shown
