@@ -265,8 +265,7 @@ def asking(output: Output) -> Ask:
         for line in (f"\n{question.text}", *(f"  {proposal}" for proposal in question.proposals), question.digest):
             output.progress.print(line, markup=False)
         while True:
-            output.progress.print("yes, no, or later? ", end="")
-            answer = _typed()
+            answer = _typed(output, "yes, no, or later? ")
             if answer in {"yes", "y", "no", "n"}:
                 return answer.startswith("y")
             if answer in {"later", ""}:
@@ -275,25 +274,13 @@ def asking(output: Output) -> Ask:
     return ask
 
 
-def _typed() -> str:
+def _typed(output: Output, prompt: str) -> str:
     """A line from the terminal, lower-case; empty at its end (Ctrl-D). Raises Interrupted for Ctrl-C."""
     from platformctl.process.signals import raising
 
-    with raising():
+    with raising():  # before the prompt: who sees it may leave at once
+        output.progress.print(prompt, end="")
         return sys.stdin.readline().strip().lower()
-
-
-def _answers(endpoint: str) -> bool:
-    """Whether somebody listens there: a sandbox that was killed, or a machine started anew, leaves its address."""
-    import socket
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(endpoint)
-    try:
-        socket.create_connection((parts.hostname, parts.port), timeout=5.0).close()
-    except OSError:
-        return False
-    return True
 
 
 def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:
