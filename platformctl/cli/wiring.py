@@ -283,6 +283,19 @@ def _typed(output: Output, prompt: str) -> str:
         return sys.stdin.readline().strip().lower()
 
 
+def _answers(endpoint: str) -> bool:
+    """Whether somebody listens there: a sandbox that was killed, or a machine started anew, leaves its address."""
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(endpoint)
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=5.0).close()
+    except OSError:
+        return False
+    return True
+
+
 def read_connection(root: Path, known: KnownSecrets) -> Mapping[str, str | Secret]:
     """The variables of ``.platform/sandbox/connection.json``. Raises PreconditionError while the sandbox is down."""
     path = root / ".platform" / "sandbox" / "connection.json"
