@@ -16,6 +16,7 @@ from typing import Any
 from platformctl.core.errors import PreconditionError, TransientError
 from platformctl.core.secret import Secret
 from platformctl.engine.step import ArtifactKind, StepContext
+from platformctl.process.children import current
 from platformctl.steps.credentials import caller_credentials, proxy_variables
 from platformctl.steps.stack_site import Role, Site
 from platformctl.steps.stack_source import cli_config_file, find_source, plugin_cache
@@ -25,7 +26,8 @@ from platformctl.tools.terraform.generated import generate
 from platformctl.tools.terraform.normalise import UNKNOWN, NormalisedPlan
 from platformctl.tools.terraform.workspace import WorkingCopy, init_digest, provider_versions
 
-_BUSY = 60.0
+_BUSY = 20.0
+_LOOK = 0.2
 """Seconds to wait for another process that works in the same working copy."""
 _INSTALLING = 900.0
 _SMALL = {"GOGC": "off", "GOMEMLIMIT": "256MiB"}
@@ -95,22 +97,47 @@ def gather_inputs(context: StepContext, site: Site, *, foresee: bool) -> Inputs:
 @contextmanager
 def opened(context: StepContext, site: Site, role: Role, inputs: Inputs) -> Iterator[OpenStack]:
     """The stack's Terraform as ``role``, initialised. Raises what init raises, TransientError when it is in use."""
-    from filelock import FileLock, Timeout
-
     source = find_source(context, site)
     copy = site.working_copy(source)
     copy.directory.mkdir(parents=True, exist_ok=True)
-    guard = FileLock(copy.guard)
-    try:
-        guard.acquire(timeout=_BUSY)
-    except Timeout as error:
-        raise TransientError(
-            f"another platformctl works in {copy.directory}", hint="wait until it has finished"
-        ) from error
-    try:
+    with _claimed(context, copy):
         yield _open(context, site, role, inputs, copy)
+
+
+@contextmanager
+def _claimed(context: StepContext, copy: WorkingCopy) -> Iterator[None]:
+    """Keeps the directory for this process. Raises TransientError, naming who has it, when that takes too long."""
+    from filelock import FileLock, Timeout
+
+    guard, limit, told = FileLock(copy.guard), context.clock.monotonic() + _BUSY, False
+    while True:
+        try:
+            guard.acquire(timeout=0)
+            break
+        except Timeout:
+            context.checkpoint()
+            busy = f"{_holder(copy)} works in {copy.directory}"
+            if context.clock.monotonic() >= limit:
+                hint = "wait until it has finished, or work in another checkout"
+                raise TransientError(busy, hint=hint) from None
+            if not told:
+                context.warn(f"{busy}; waiting up to {_BUSY:g} s for it")
+                told = True
+            context.clock.wait(_LOOK)
+    try:
+        me = current()
+        copy.holder.write_text(f"run {context.run_id} (pid {me.pid} on {me.host})", encoding="utf-8")
+        yield
     finally:
         guard.release()
+
+
+def _holder(copy: WorkingCopy) -> str:
+    """Who has the directory, as it wrote itself down."""
+    try:
+        return copy.holder.read_text(encoding="utf-8") or "another platformctl"
+    except OSError:
+        return "another platformctl"
 
 
 def run_key(context: StepContext) -> bytes:

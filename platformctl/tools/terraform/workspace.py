@@ -44,6 +44,11 @@ class WorkingCopy:
         return self.directory / "in-use"
 
     @property
+    def holder(self) -> Path:
+        """Names who that is; counts only while the guard is locked."""
+        return self.directory / "in-use-by"
+
+    @property
     def errored_state(self) -> Path:
         """What a Terraform that could not store its state has left."""
         return self.working_directory / ERRORED_STATE
