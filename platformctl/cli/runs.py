@@ -74,6 +74,8 @@ def show(output: Output, /, run: str, env: str) -> None:
         _print_question(console, state)
         for warning in state.warnings:
             console.print(f"warning: {warning['message']}", markup=False)
+            if warning.get("hint"):
+                console.print(f"hint: {warning['hint']}", markup=False)
 
     output.emit(state.to_json(), text=text)
 

@@ -135,7 +135,10 @@ class RunHistory:
         return question
 
     def close(self, run_id: str, status: Status, actor: Actor, environment: str = "") -> RunState:
-        """Ends a run whose process is gone. Raises LeaseHeld while it is driven, UsageError when there is none."""
+        """Ends a run whose process is gone, or that waits for an answer.
+
+        Raises LeaseHeld while it is driven, UsageError when there is none or it has ended by itself.
+        """
         before = self.read(run_id, environment)
         directory = self.directory(run_id)
         with directory.claim(), contextlib.ExitStack() as stack:
@@ -150,6 +153,10 @@ class RunHistory:
             if recorded is not local:
                 directory.replace_events(recorded.lines)
             journal.restore(recorded)
+            if journal.state.status.final:
+                raise UsageError(
+                    f"run {run_id} has ended already: {journal.state.status}", hint=f"platformctl runs show {run_id}"
+                )
             detail: dict[str, Any] = {
                 "status": status.value,
                 "changed": journal.state.changed,

@@ -258,3 +258,25 @@ def test_ctrl_c_in_any_stage_ends_the_children_and_gives_the_lease_back(
     faults.put()
     assert two.ok(*RUN, "--resume", run, "--auto-approve")["status"] == "SUCCEEDED"
     check_applied(two)
+
+
+def test_what_kill_9_leaves_is_shown_closed_once_and_still_goes_on(two: Machine) -> None:
+    (two.root / "hold").touch()
+    process = two.provision()
+    process.until("terraform_data.made: Creating...")
+    process.kill()
+    process.wait()
+    run = two.run_id()
+    assert [row["status"] for row in two.ok("runs", "list")["runs"]] == ["ABORTED"]
+    shown = two.run("runs", "show", run).stdout
+    assert "warning: the process of this run is gone" in shown
+    assert "hint: --resume goes on with it" in shown
+    assert two.ok("runs", "close", run)["status"] == "ABORTED"
+    assert "has ended already" in error_of(two, 2, "runs", "close", run)["message"]
+
+    (two.root / "hold").unlink()
+    assert two.provision(run).wait().returncode == 0
+    assert two.provision(run).wait().returncode == 0, "a finished run has nothing left to do"
+    assert "SUCCEEDED" in error_of(two, 2, "runs", "close", run, "--status", "failed")["message"]
+    assert two.ok("runs", "show", run)["status"] == "SUCCEEDED"
+    check_unchanged(two)
