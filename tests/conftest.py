@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +22,11 @@ Canary = Callable[[str], str]
 
 
 def pytest_configure() -> None:
-    """Child processes that inherit our environment load the hook as well."""
+    """Child processes that inherit our environment load the hook as well, and hear every signal."""
+    # A shell's background job ignores SIGINT, nohup SIGHUP, and what is ignored is inherited: not a test's subject.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     os.environ[process_audit.DIRECTORY] = str(AUDIT.folder)
     paths = [str(TESTS / "audit"), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
