@@ -46,7 +46,7 @@ def test_reports_about_children_nobody_announced_are_left_out() -> None:
 
 def test_a_group_whose_number_belongs_to_another_process_now_is_gone() -> None:
     ours = guard.Group(1.0)
-    ours.pid, ours.start = os.getpgrp(), "1"
+    ours.pid, ours.start = os.getpid(), "1"
     assert ours.gone()
 
 
