@@ -21,12 +21,14 @@ AUDIT = process_audit.install(Path(tempfile.mkdtemp(prefix="platformctl-audit-")
 Canary = Callable[[str], str]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Child processes that inherit our environment load the hook as well, and hear every signal."""
     # A shell's background job ignores SIGINT, nohup SIGHUP, and what is ignored is inherited: not a test's subject.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # pytest-xdist's controller runs no test; its workers are no platformctl and bring the hook themselves
     os.environ[process_audit.DIRECTORY] = str(AUDIT.folder)
     paths = [str(TESTS / "audit"), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
