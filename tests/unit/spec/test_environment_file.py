@@ -79,7 +79,7 @@ guards: {max_destroys: many}
 
 def _golden(name: str) -> list[tuple[str, str]]:
     """Pairs of a line and, indented below it, the message."""
-    lines = (Path(__file__).parent / "data" / name).read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parent / "cases" / name).read_text(encoding="utf-8").splitlines()
     said = [line for line in lines if line and not line.startswith("#")]
     return [(line, message.strip()) for line, message in zip(said[::2], said[1::2], strict=True)]
 
