@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 SANDBOX_LEASE = (10.0, 2.0, 3.0)
 """Time to live, heartbeat and margin in the sandbox, in seconds: who tries out a crash there need not wait for long."""
 
+_ROOT = "platformctl.root"
+
 SECRET_NAMES = ("SECRET", "TOKEN", "PASSWORD")
 """Parts of a variable's name that make its value a secret in the sandbox's connection."""
 
@@ -55,7 +57,15 @@ def open_root() -> Root:
     """The root around the start directory. Raises PreconditionError when there is none, SpecError when it is faulty."""
     from platformctl.spec.root import find_root
 
-    return find_root(start_directory())
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return find_root(start_directory())
+    # Several ask in one command, and each would parse platform.yaml again.
+    known = context.find_root().meta
+    if _ROOT not in known:
+        known[_ROOT] = find_root(start_directory())
+    opened: Root = known[_ROOT]
+    return opened
 
 
 def root() -> Path:
@@ -84,11 +94,6 @@ def environment(name: str) -> Environment:
 def engine(environment: Environment, output: Output, *, reporters: tuple[Reporter, ...] | None = None) -> Engine:
     """The engine for an environment. ``reporters``: instead of the console on stderr."""
     return Site(open_root(), environment).engine(output, reporters=reporters)
-
-
-def store(environment: Environment) -> ObjectStore | None:
-    """The environment's state bucket; None without one."""
-    return Site(open_root(), environment).bucket
 
 
 @contextmanager

@@ -175,7 +175,7 @@ class Lease:
                 on_lost(lost)
                 return
             except PlatformError:
-                continue  # unreachable for now; the watching thread knows when it has been too long
+                continue  # the store does not answer; the watching thread knows when that has lasted too long
 
     def _watch(self, on_lost: Callable[[LeaseHeld], None]) -> None:
         while self._remaining() > 0:
